@@ -1,0 +1,264 @@
+"""The facts of ``data/`` as records: rows that set several inputs at once, each with its source.
+
+Loading needs the standard library only, so that naming a GPU costs nothing; polars comes in with ``frame``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweep.errors import SweepError
+from sweep.resources import resource_dir
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Value = float | int | str
+
+FORMATS = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp6", "int8", "fp4", "int4")
+WIDTHS = ("16bit", "8bit", "4bit")
+
+GPU_SETS = (
+    *("gpu_memory_bytes", "gpu_memory_byte_per_s", "gpu_usable_memory_share", "gpu_reserved_bytes"),
+    *(f"gpu_{name}_flop_per_s" for name in FORMATS),
+    *(f"gpu_bandwidth_share_{width}" for width in WIDTHS),
+    *(f"gpu_compute_share_{width}" for width in WIDTHS),
+    *(f"gpu_gemm_overhead_s_{width}" for width in WIDTHS),
+    *("gpu_train_mfu", "gpu_usd_per_hour", "gpu_tdp_w"),
+)
+LAW_BOUNDS = tuple(f"law_{end}_{what}" for what in ("params", "tokens", "tokens_per_param") for end in ("min", "max"))
+LAW_COEFFICIENTS = (
+    "law_floor_nats",
+    "law_params_scale",
+    "law_params_exponent",
+    "law_tokens_scale",
+    "law_tokens_exponent",
+)
+MODEL_SETS = (
+    *("hidden_size", "num_layers", "num_heads", "num_kv_heads", "head_dim", "attention_kind"),
+    *("q_lora_rank", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"),
+    *("qkv_bias", "attn_out_bias", "qk_norm", "attn_sinks", "attn_output_gate"),
+    *("ffn_size", "ffn_gated", "mlp_bias", "activation_params_per_layer"),
+    *("norm_kind", "norms_per_layer", "final_norm", "embedding_norm"),
+    *("position_kind", "learned_position_rows", "embedding_proj_dim", "vocab_size", "tied_embeddings", "lm_head_bias"),
+    *("num_experts", "experts_per_token", "expert_ffn_size", "expert_bias", "shared_expert_ffn_size"),
+    *("shared_expert_gate", "router_bias", "num_moe_layers", "first_dense_layers", "moe_layer_period"),
+    "dense_residual_ffn_size",
+)
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "attention_kind": ("gqa", "mla", "hybrid"),
+    "qk_norm": ("none", "head", "full"),
+    "norm_kind": ("rmsnorm", "layernorm", "layernorm_nobias", "nonparametric"),
+    "position_kind": ("rope", "learned", "alibi"),
+    "compute_format": FORMATS,
+    "train_compute_format": FORMATS,
+    "law_params_counted": ("total", "non_embedding"),
+    "attention_flops_convention": ("full", "causal"),
+}
+FILES = {
+    "accelerators": "accelerators.csv",
+    "precisions": "precisions.csv",
+    "laws": "laws.toml",
+    "models": "models.csv",
+    "defaults": "defaults.csv",
+    "sources": "sources.csv",
+}
+
+
+@dataclass(frozen=True)
+class RecordKind:
+    """One sort of record: the input that names it, the file it is a row of, the inputs it sets."""
+
+    name: str
+    file: str
+    title: str
+    sets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of ``data/``: ``values`` are the inputs it sets, ``facts`` every column in its own words.
+
+    A figure nobody has is nan; a cell of a model that does not apply sets nothing, so the input keeps its default.
+    """
+
+    kind: str
+    id: str
+    values: dict[str, Value]
+    facts: dict[str, str]
+    source: str
+
+
+@dataclass(frozen=True)
+class Default:
+    """What an input is when a spec says nothing about it."""
+
+    name: str
+    value: Value
+    unit: str
+    source: str
+    confidence: str
+    meaning: str
+
+
+KINDS: dict[str, RecordKind] = {
+    kind.name: kind
+    for kind in (
+        RecordKind("gpu", "accelerators.csv", "accelerators", GPU_SETS),
+        RecordKind(
+            "precision",
+            "precisions.csv",
+            "formats of the weights when served",
+            ("weight_bits", "embedding_bits", "compute_format"),
+        ),
+        RecordKind("kv_precision", "precisions.csv", "formats of keys and values when served", ("kv_bits",)),
+        RecordKind(
+            "train_precision",
+            "precisions.csv",
+            "formats of the multiplications in training",
+            ("train_compute_format", "train_mfu_factor"),
+        ),
+        RecordKind("law", "laws.toml", "scaling laws", (*LAW_COEFFICIENTS, "law_params_counted", *LAW_BOUNDS)),
+        RecordKind("model", "models.csv", "published models", MODEL_SETS),
+    )
+}
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a file, all cells text; a law's list of evidence is joined by commas."""
+    try:
+        if path.suffix == ".toml":
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+            stray = [name for name, table in tables.items() if not isinstance(table, dict)]
+            if stray:
+                raise SweepError(f"{path}: {stray[0]} stands outside a table")
+            return [{"id": name} | {key: _text(cell) for key, cell in table.items()} for name, table in tables.items()]
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True, restval="")
+            rows = [dict(row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error, tomllib.TOMLDecodeError) as problem:
+        raise SweepError(f"{path}: cannot be read: {problem}") from problem
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise SweepError(f"{path}: row {number} ({next(iter(row.values()))}) has more cells than the header")
+    return rows
+
+
+def _text(cell: object) -> str:
+    return ", ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
+
+
+def parsed(cell: str) -> Value:
+    """A whole number stays one, other numbers are floats, words are words."""
+    if re.fullmatch(r"-?\d+", cell):
+        return int(cell)
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+def _float(cell: str) -> float:
+    """nan for an empty cell: not known. Anything else that is not a number is a mistake."""
+    return float(cell) if cell else math.nan
+
+
+def belongs(kind: str, row: dict[str, str]) -> bool:
+    """The rows of a file that are records of this kind: precisions.csv holds three kinds."""
+    if kind == "precision":
+        return row.get("kind") == "weight"
+    if kind == "kv_precision":
+        return row.get("kind") == "kv_cache"
+    if kind == "train_precision":
+        return bool(row.get("train_compute_format"))
+    return True
+
+
+def _values(kind: RecordKind, row: dict[str, str]) -> dict[str, Value]:
+    if kind.name == "model":
+        return {name: parsed(row[name]) for name in kind.sets if row.get(name)}
+    return {name: row.get(name, "") if name in WORDS else _float(row.get(name, "")) for name in kind.sets}
+
+
+def source_of(row: dict[str, str]) -> str:
+    cells = [row.get(key, "") for key in ("source_1", "source_2", "source", "arch_source")]
+    if row.get("arxiv"):
+        cells += [f"arXiv:{row['arxiv']}", row.get("locator", "")]
+    return "; ".join(cell for cell in cells if cell)
+
+
+def _record(kind: RecordKind, row: dict[str, str]) -> Record:
+    identity = row.get("id") or row.get("model", "")
+    return Record(kind.name, identity, _values(kind, row), row, source_of(row))
+
+
+@lru_cache
+def records(kind: str) -> dict[str, Record]:
+    """The records of a kind by id, in the order of their file."""
+    if kind not in KINDS:
+        raise SweepError(f"{kind!r} is no kind of record; there are {', '.join(KINDS)}")
+    found = KINDS[kind]
+    path = resource_dir("data") / found.file
+    result: dict[str, Record] = {}
+    for row in read_rows(path):
+        if belongs(kind, row):
+            try:
+                record = _record(found, row)
+            except ValueError as problem:
+                raise SweepError(f"{path}: {row.get('id', row.get('model', ''))}: {problem}") from problem
+            result[record.id] = record
+    return result
+
+
+@lru_cache
+def defaults() -> dict[str, Default]:
+    """The constant default of every input that has one; the others follow from a formula."""
+    return {row["name"]: _default(row) for row in read_rows(resource_dir("data") / FILES["defaults"])}
+
+
+def _default(row: dict[str, str]) -> Default:
+    text = {key: row.get(key, "") for key in ("unit", "source", "confidence", "meaning")}
+    return Default(row.get("name", ""), parsed(row.get("value", "")), **text)
+
+
+def frame(table: str) -> pl.DataFrame:
+    """A table of ``data/`` whole: numbers are numbers, an empty cell is null."""
+    import polars as pl
+
+    if table not in FILES:
+        raise SweepError(f"{table!r} is no table of the catalogue; there are {', '.join(FILES)}")
+    rows = read_rows(resource_dir("data") / FILES[table])
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    floats = {name for kind in KINDS.values() if kind.name != "model" for name in kind.sets if name not in WORDS}
+    columns = []
+    for name in names:
+        cells = [row.get(name, "") for row in rows]
+        present = [parsed(cell) for cell in cells if cell]
+        # defaults hold numbers and words in one column, ids such as 2401.00448 only look like numbers
+        if not present or name == "arxiv" or any(isinstance(cell, str) for cell in present):
+            columns.append(pl.Series(name, [cell or None for cell in cells], dtype=pl.String))
+        elif name in floats or any(isinstance(cell, float) for cell in present):
+            columns.append(pl.Series(name, [float(cell) if cell else None for cell in cells], dtype=pl.Float64))
+        else:
+            columns.append(pl.Series(name, [int(cell) if cell else None for cell in cells], dtype=pl.Int64))
+    return pl.DataFrame(columns)
+
+
+def digest(data: Path | None = None) -> str:
+    """sha256 over the data files in a fixed order: a run names the facts it was computed from."""
+    folder = data or resource_dir("data")
+    total = hashlib.sha256()
+    for file in sorted(FILES.values()):
+        content = (folder / file).read_bytes()
+        total.update(f"{file} {len(content)}\n".encode())
+        total.update(content)
+    return total.hexdigest()
