@@ -1,0 +1,173 @@
+"""Formulas into loops: one generated module per formula and operand pattern, compiled once and kept on disk.
+
+A loop has two levels, ``(outer, inner)``, and its operands are specialised by type:
+
+==========  ===================================  =========================
+pattern     varies along                         read
+==========  ===================================  =========================
+``s``       nothing                              before both loops
+``r`` row   inner                                as one contiguous run
+``c`` col   outer                                once per outer index
+``b`` block outer and inner                      as a run per outer index
+==========  ===================================  =========================
+
+All operands and the result lie in one workspace of 8-byte cells, seen as float64 (``wf``) and as int64 (``wi``);
+``tabs`` holds the start of every outer index of an operand, and ``desc`` says where everything is. So every loop has
+the same signature, and calling one costs about a microsecond whatever it computes.
+
+Numba's own disk cache does not notice an edit in another file, so the cache folder is keyed by a digest of all kernel
+sources; a generated module is named by the digest of its text.
+"""
+
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from kernels import scalar
+from kernels.language import Formula, Kind, emit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Loop = Callable[[Any, Any, Any, Any], None]
+OPERAND_CELLS = 2  # cells of desc per operand: its start, and where its outer starts lie in tabs
+HEADER_CELLS = 3  # n_outer, n_inner, start of the result
+
+
+def source_digest() -> str:
+    """sha256 over every kernel source, the versions of Python and numba, and the kind of processor."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: below LLM_SWEEP_CACHE or the user's cache folder, else a temporary one."""
+    import numba  # not at the top: what is small enough to be interpreted should not wait for the compiler to load
+
+    machine = f"{sys.version_info[0]}.{sys.version_info[1]}-{numba.__version__}-{platform.machine()}"
+    key = hashlib.sha256(f"{source_digest()} {machine}".encode()).hexdigest()[:20]
+    named = os.environ.get("LLM_SWEEP_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "llm-sweep"
+    )
+    for parent in (Path(named), Path(tempfile.gettempdir()) / f"llm-sweep-{os.getuid()}"):
+        folder = parent / key
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="llm-sweep-"))
+
+
+def jit(function: F) -> F:
+    """Compile a kernel: no GIL, numpy's rules for division, kept on disk. The one place that holds the options."""
+    import numba
+
+    numba.config.CACHE_DIR = str(cache_folder() / "numba")  # type: ignore[attr-defined]
+    kernel: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+    return cast(F, kernel)
+
+
+def loop_source(formula: Formula, pattern: str, kinds: Mapping[str, Kind], words: Mapping[str, tuple[str, ...]]) -> str:
+    """The text of the loop that evaluates a formula; pattern has a letter per parameter, kinds their types.
+
+    kinds also holds the type of the result, under the formula's name.
+    """
+    before: list[str] = []
+    outer: list[str] = []
+    rename: dict[str, str] = {}
+    for k, (parameter, letter) in enumerate(zip(formula.parameters, pattern, strict=True)):
+        cells = "wf" if kinds[parameter] == "float" else "wi"
+        start = f"desc[{HEADER_CELLS + OPERAND_CELLS * k}]"
+        moved = f"{start} + tabs[desc[{HEADER_CELLS + OPERAND_CELLS * k + 1}] + i]"
+        name = f"x{k}"
+        if letter == "s":
+            before.append(f"{name} = {cells}[{start}]")
+        elif letter == "r":
+            before.append(f"{name} = {cells}[{start} : {start} + n_inner]")
+        elif letter == "c":
+            outer.append(f"{name} = {cells}[{moved}]")
+        else:
+            outer += [f"p{k} = {moved}", f"{name} = {cells}[p{k} : p{k} + n_inner]"]
+        rename[parameter] = name + ("[j]" if letter in "rb" else "")
+    inner: list[str] = []
+    for k, (name, value) in enumerate(formula.steps):
+        inner.append(f"t{k} = {emit(value, rename, words)}")
+        rename[name] = f"t{k}"
+    cells = "wf" if kinds[formula.name] == "float" else "wi"
+    inner.append(f"out[j] = {emit(formula.result, rename, words)}")
+    return "\n".join(
+        [
+            f"def loop(wf, wi, tabs, desc):  # {formula.name}, {pattern}",
+            "    n_outer = desc[0]",
+            "    n_inner = desc[1]",
+            *(f"    {line}" for line in before),
+            "    for i in range(n_outer):",
+            "        start = desc[2] + i * n_inner",
+            f"        out = {cells}[start : start + n_inner]",
+            *(f"        {line}" for line in outer),
+            "        for j in range(n_inner):",
+            *(f"            {line}" for line in inner),
+            "",
+        ]
+    )
+
+
+_HEADER = '"""Generated by kernels.compiler; kept because compiling takes longer than loading."""\n\n'
+_COMPILED = """from kernels import scalar
+from kernels.compiler import jit
+
+"""
+
+
+def interpreted(source: str) -> Loop:
+    """The loop as plain Python: for evaluations too small to be worth compiling, and without the compiler."""
+    scope: dict[str, Any] = dict(scalar.FUNCTIONS)
+    exec(compile(source, "<loop>", "exec"), scope)
+    loop: Loop = scope["loop"]
+    return loop
+
+
+_loaded: dict[str, Loop] = {}
+
+
+def compiled(source: str) -> Loop:
+    """The loop compiled, from the cache on disk when it has been compiled before."""
+    helpers = "".join(f"{name} = jit(scalar.{name})\n" for name in scalar.FUNCTIONS if f"{name}(" in source)
+    text = _HEADER + _COMPILED + helpers + "\n\n@jit\n" + source
+    key = hashlib.sha256(text.encode()).hexdigest()[:24]
+    if key in _loaded:
+        return _loaded[key]
+    folder = cache_folder() / "loops"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"loop_{key}.py"
+    if not path.exists():  # rewriting it would change its time stamp and throw the compiled code away
+        scratch = path.with_suffix(f".{os.getpid()}.tmp")
+        scratch.write_text(text)
+        os.replace(scratch, path)
+    spec = importlib.util.spec_from_file_location(f"llm_sweep_loop_{key}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # what numba keeps on disk finds its globals by importing this name
+    spec.loader.exec_module(module)
+    loop: Loop = module.loop
+    _loaded[key] = loop
+    return loop
+
+
+def workspace(cells: int) -> tuple[Any, Any]:
+    """One run of 8-byte cells, as float64 and as int64."""
+    integers = np.zeros(cells, np.int64)
+    return integers.view(np.float64), integers

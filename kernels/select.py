@@ -1,0 +1,41 @@
+"""From a block of the space to rows: which of its points hold, and their values side by side."""
+
+from typing import Any
+
+from kernels.compiler import jit
+
+
+@jit
+def select(flags: Any, start: int, positions: Any) -> int:
+    """Write the places where flags[start : start + n] is not 0 into positions (int32, n long); return how many."""
+    count = 0
+    for i in range(positions.shape[0]):
+        positions[count] = i  # written always and overwritten when it does not hold: no branch to mispredict
+        if flags[start + i] != 0:
+            count += 1
+    return count
+
+
+@jit
+def select_mapped(flags: Any, start: int, offsets: Any, positions: Any) -> int:
+    """As select, for flags that do not vary along every axis: point i's lies at start + offsets[i]."""
+    count = 0
+    for i in range(positions.shape[0]):
+        positions[count] = i
+        if flags[start + offsets[i]] != 0:
+            count += 1
+    return count
+
+
+@jit
+def gather(cells: Any, start: int, offsets: Any, positions: Any, out: Any) -> None:
+    """out[k] = cells[start + offsets[positions[k]]]; offsets (int32, one per point) says where a point's value lies."""
+    for k in range(out.shape[0]):
+        out[k] = cells[start + offsets[positions[k]]]
+
+
+@jit
+def gather_block(cells: Any, start: int, positions: Any, out: Any) -> None:
+    """out[k] = cells[start + positions[k]], for values that differ at every point."""
+    for k in range(out.shape[0]):
+        out[k] = cells[start + positions[k]]

@@ -1,0 +1,188 @@
+-- Question:  which rows of any relation does no other row beat?
+-- Input:     relation, the name of a table, a view or a CTE, in quotes; then the objectives, any numeric expressions of
+--            its columns, all minimised: write -column for what is to be maximised
+-- Parameter: none
+-- Output:    the table macros pareto2(relation, x, y), pareto3(relation, x, y, z) and pareto(relation, o1, ..., o8),
+--            the last for one to eight objectives; each returns all columns of the frontier's rows, in no order
+-- Ties:      all rows of equal objectives are kept; never one with a null or a nan in an objective
+--
+-- A row beats another when it is <= in all objectives and < in at least one. All of it is exact: samples and ranks only
+-- decide how many rows are left for the next step. On a dense frontier of two objectives, pareto2 is the faster.
+
+-- A row survives when its y is the least among the rows up to its x. Of those that share a y, the least x survives.
+create or replace macro pareto2(relation, x, y) as table
+with pareto2_stairs as (
+    select * from query_table(relation)
+    where not isnan(cast(x as double)) and not isnan(cast(y as double))
+    qualify y <= min(y) over (order by x)
+)
+select * from pareto2_stairs
+qualify x <= min(x) over (partition by y);
+
+-- Distinct rows p1 to p8, less those that one of the 120 rows of least summed ranks beats. Each of these is a bit; the
+-- bits seen up to a value, objective by objective, have in common the rows that are <= in all of them.
+create or replace macro pareto_thinned(relation) as table
+with pareto_ranked as (
+    select
+        *,
+        percent_rank() over (order by p1) + percent_rank() over (order by p2)
+        + percent_rank() over (order by p3) + percent_rank() over (order by p4)
+        + percent_rank() over (order by p5) + percent_rank() over (order by p6)
+        + percent_rank() over (order by p7) + percent_rank() over (order by p8) as summed_ranks
+    from query_table(relation)
+),
+pareto_placed as (
+    select *, row_number() over (order by summed_ranks) as place from pareto_ranked
+),
+pareto_marked as (
+    select
+        * exclude (summed_ranks, place),
+        case when place <= 120 then cast(1 as hugeint) << cast(place - 1 as integer) else 0 end as own_bit
+    from pareto_placed
+),
+pareto_seen as (
+    select
+        *,
+        bit_or(own_bit) over (order by p1) & bit_or(own_bit) over (order by p2)
+        & bit_or(own_bit) over (order by p3) & bit_or(own_bit) over (order by p4)
+        & bit_or(own_bit) over (order by p5) & bit_or(own_bit) over (order by p6)
+        & bit_or(own_bit) over (order by p7) & bit_or(own_bit) over (order by p8) as bits_before
+    from pareto_marked
+)
+select p1, p2, p3, p4, p5, p6, p7, p8 from pareto_seen
+where bits_before = own_bit;
+
+-- The cell of a row whose ranks are r1 to r8, from 0 to 1. Cells that share a number by chance only cost time.
+create or replace macro pareto_cell(shares, r1, r2, r3, r4, r5, r6, r7, r8) as
+    hash(
+        floor(shares * r1), floor(shares * r2), floor(shares * r3), floor(shares * r4),
+        floor(shares * r5), floor(shares * r6), floor(shares * r7), floor(shares * r8)
+    );
+
+-- Distinct rows p1 to p8, less those that any other beats. Each objective is cut into equal shares of rows, as many as
+-- leave a sample few cells for its rows. A cell that begins after another ends is gone as a whole, and rows meet only
+-- where the box around the cell of the one begins before the box around the cell of the other ends.
+create or replace macro pareto_compared(relation) as table
+with pareto_ranked as materialized (
+    select
+        *,
+        percent_rank() over (order by p1) as r1, percent_rank() over (order by p2) as r2,
+        percent_rank() over (order by p3) as r3, percent_rank() over (order by p4) as r4,
+        percent_rank() over (order by p5) as r5, percent_rank() over (order by p6) as r6,
+        percent_rank() over (order by p7) as r7, percent_rank() over (order by p8) as r8
+    from query_table(relation)
+),
+pareto_cut as (
+    select coalesce(max(shares), 1) as shares from (
+        select shares
+        from (from pareto_ranked using sample reservoir(20000 rows)),
+            unnest([2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 512, 2048]) as candidates(shares)
+        group by shares
+        having count(distinct pareto_cell(shares, r1, r2, r3, r4, r5, r6, r7, r8))
+            <= 20 * sqrt((select count(*) from pareto_ranked))
+    )
+),
+pareto_numbered as materialized (
+    select
+        p1, p2, p3, p4, p5, p6, p7, p8,
+        row_number() over () as row_id,
+        pareto_cell(shares, r1, r2, r3, r4, r5, r6, r7, r8) as cell
+    from pareto_ranked, pareto_cut
+),
+pareto_cells as materialized (
+    select
+        cell,
+        min(p1) as low1, min(p2) as low2, min(p3) as low3, min(p4) as low4,
+        min(p5) as low5, min(p6) as low6, min(p7) as low7, min(p8) as low8,
+        max(p1) as high1, max(p2) as high2, max(p3) as high3, max(p4) as high4,
+        max(p5) as high5, max(p6) as high6, max(p7) as high7, max(p8) as high8
+    from pareto_numbered group by cell
+),
+pareto_meetings as materialized (
+    select
+        a.cell as better_cell,
+        b.cell as worse_cell,
+        a.high1 <= b.low1 and a.high2 <= b.low2 and a.high3 <= b.low3 and a.high4 <= b.low4
+        and a.high5 <= b.low5 and a.high6 <= b.low6 and a.high7 <= b.low7 and a.high8 <= b.low8
+        and (
+            a.high1 < b.low1 or a.high2 < b.low2 or a.high3 < b.low3 or a.high4 < b.low4
+            or a.high5 < b.low5 or a.high6 < b.low6 or a.high7 < b.low7 or a.high8 < b.low8
+        ) as settled
+    from pareto_cells as a, pareto_cells as b
+    where a.low1 <= b.high1 and a.low2 <= b.high2 and a.low3 <= b.high3 and a.low4 <= b.high4
+        and a.low5 <= b.high5 and a.low6 <= b.high6 and a.low7 <= b.high7 and a.low8 <= b.high8
+),
+pareto_gone as materialized (
+    select distinct worse_cell as cell from pareto_meetings where settled
+),
+pareto_left as materialized (
+    select * from pareto_numbered anti join pareto_gone using (cell)
+),
+pareto_challengers as materialized (
+    select pareto_left.*, worse_cell
+    from pareto_meetings join pareto_left on cell = better_cell
+    where worse_cell not in (select cell from pareto_gone)
+),
+pareto_beaten as (
+    select distinct worse.row_id
+    from pareto_left as worse join pareto_challengers as better on worse.cell = better.worse_cell
+    where better.p1 <= worse.p1 and better.p2 <= worse.p2 and better.p3 <= worse.p3 and better.p4 <= worse.p4
+        and better.p5 <= worse.p5 and better.p6 <= worse.p6 and better.p7 <= worse.p7 and better.p8 <= worse.p8
+        and better.row_id <> worse.row_id
+)
+select p1, p2, p3, p4, p5, p6, p7, p8 from pareto_left
+where row_id not in (select row_id from pareto_beaten);
+
+-- Whether the row c, a struct of p1 to p8, beats the row p1 to p8.
+create or replace macro pareto_beats(c, p1, p2, p3, p4, p5, p6, p7, p8) as
+    c.p1 <= p1 and c.p2 <= p2 and c.p3 <= p3 and c.p4 <= p4 and c.p5 <= p5 and c.p6 <= p6 and c.p7 <= p7 and c.p8 <= p8
+    and (c.p1 < p1 or c.p2 < p2 or c.p3 < p3 or c.p4 < p4 or c.p5 < p5 or c.p6 < p6 or c.p7 < p7 or c.p8 < p8);
+
+-- From a sample come five good rows, which beat most of all others at once; then what is left is thinned twice and
+-- compared. An objective that is not given is 0 in every row, and so never matters.
+create or replace macro pareto(relation, o1, o2 := 0, o3 := 0, o4 := 0, o5 := 0, o6 := 0, o7 := 0, o8 := 0) as table
+with pareto_valid as not materialized (
+    select o1 as p1, o2 as p2, o3 as p3, o4 as p4, o5 as p5, o6 as p6, o7 as p7, o8 as p8
+    from query_table(relation)
+    where not isnan(cast(o1 as double)) and not isnan(cast(o2 as double)) and not isnan(cast(o3 as double))
+        and not isnan(cast(o4 as double)) and not isnan(cast(o5 as double)) and not isnan(cast(o6 as double))
+        and not isnan(cast(o7 as double)) and not isnan(cast(o8 as double))
+),
+pareto_sample as materialized (
+    from pareto_valid using sample reservoir(20000 rows)
+),
+pareto_sample_ranks as (
+    select
+        {'p1': p1, 'p2': p2, 'p3': p3, 'p4': p4, 'p5': p5, 'p6': p6, 'p7': p7, 'p8': p8} as champion,
+        percent_rank() over (order by p1) as r1, percent_rank() over (order by p2) as r2,
+        percent_rank() over (order by p3) as r3, percent_rank() over (order by p4) as r4,
+        percent_rank() over (order by p5) as r5, percent_rank() over (order by p6) as r6,
+        percent_rank() over (order by p7) as r7, percent_rank() over (order by p8) as r8
+    from pareto_sample
+),
+pareto_champions as materialized (
+    select
+        arg_min(champion, greatest(r1, r2, r3, r4, r5, r6, r7, r8)) as c1,
+        arg_min(champion, greatest(9 * r1, r2, r3, r4, 9 * r5, r6, r7, r8)) as c2,
+        arg_min(champion, greatest(r1, 9 * r2, r3, r4, r5, 9 * r6, r7, r8)) as c3,
+        arg_min(champion, greatest(r1, r2, 9 * r3, r4, r5, r6, 9 * r7, r8)) as c4,
+        arg_min(champion, greatest(r1, r2, r3, 9 * r4, r5, r6, r7, 9 * r8)) as c5
+    from pareto_sample_ranks
+),
+pareto_near as materialized (
+    select distinct p1, p2, p3, p4, p5, p6, p7, p8
+    from pareto_valid, pareto_champions
+    where not pareto_beats(c1, p1, p2, p3, p4, p5, p6, p7, p8)
+        and not pareto_beats(c2, p1, p2, p3, p4, p5, p6, p7, p8)
+        and not pareto_beats(c3, p1, p2, p3, p4, p5, p6, p7, p8)
+        and not pareto_beats(c4, p1, p2, p3, p4, p5, p6, p7, p8)
+        and not pareto_beats(c5, p1, p2, p3, p4, p5, p6, p7, p8)
+),
+pareto_nearer as materialized (from pareto_thinned('pareto_near')),
+pareto_nearest as materialized (from pareto_thinned('pareto_nearer')),
+pareto_frontier as materialized (from pareto_compared('pareto_nearest'))
+select * from query_table(relation)
+where (o1, o2, o3, o4, o5, o6, o7, o8) in (select (p1, p2, p3, p4, p5, p6, p7, p8) from pareto_frontier);
+
+create or replace macro pareto3(relation, x, y, z) as table
+from pareto(relation, x, y, z);
