@@ -1,0 +1,225 @@
+"""A plan made ready: tables filled, the workspace laid out, a descriptor for every loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.compiler import HEADER_CELLS, OPERAND_CELLS, Loop, compiled, interpreted, loop_source, workspace
+from kernels.graph import Node
+from sweep.plan import Plan, Value
+
+INTERPRETED_POINTS = 16_384  # fewer in all are computed sooner in plain Python than compiled code is loaded
+
+Cells = npt.NDArray[Any]
+
+
+class _Starts:
+    """The starts of the outer indices of all operands, each run of them stored once."""
+
+    def __init__(self) -> None:
+        self._runs: list[Cells] = []
+        self._places: dict[bytes, int] = {}
+        self._cells = 0
+
+    def place(self, starts: Cells) -> int:
+        """Where these starts lie, put there when they are new."""
+        key = starts.tobytes()
+        if key not in self._places:
+            self._places[key] = self._cells
+            self._runs.append(starts)
+            self._cells += len(starts)
+        return self._places[key]
+
+    def cells(self) -> Cells:
+        """All of them, in one run."""
+        return np.concatenate(self._runs) if self._runs else np.zeros(1, np.int64)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What blocks of one shape need: descriptors of the loops, how these move with the block, where columns lie.
+
+    descriptors is (loops, cells); moving are the flat places in it that depend on where the block starts, pull
+    (len(moving), axes) what one step along each axis adds to each. maps says, per value read into rows, where each
+    point's value lies, None when it lies at the point itself.
+    """
+
+    points: int
+    descriptors: Cells
+    moving: Cells
+    pull: Cells
+    maps: dict[str, Cells | None]
+
+
+class Evaluator:
+    """A plan made ready: tables filled, workspace laid out, loops loaded.
+
+    Points are visited in the plan's order; results never depend on threads or on how blocks are cut.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.box = plan.box
+        self._place: dict[str, int] = {}
+        cells = 0
+        for value in sorted(plan.values.values(), key=lambda v: not v.is_table):  # tables first: copied in one go
+            self._place[value.name] = cells
+            cells += self._cells(value, self.box.extents)
+        self.cells = cells
+        computed = [v for v in plan.values.values() if v.node is not None]
+        first = plan.needed_for([plan.keep_inputs] if plan.keep_inputs else [])
+        self.first = [v for v in computed if not v.is_table and v.name in first]
+        self.rest = [v for v in computed if not v.is_table and v.name not in first]
+        self.tables = self._fill_tables([v for v in computed if v.is_table])
+        starts = _Starts()
+        self.loops: dict[str, Loop] = {}
+        full = self.box.extents[self.box.sliced] if self.box.sizes else 1
+        self.shapes = {extent: self._shape(extent, starts) for extent in {full, self.box.tail} if extent}
+        self.starts = starts.cells()
+
+    def place(self, name: str) -> int:
+        """Where a value lies in the workspace; a table's value at the block is further on, see moves."""
+        return self._place[name]
+
+    def moves(self, name: str) -> dict[int, int]:
+        """What one step of the block along each axis adds to the place of a value: nothing but for tables."""
+        value = self.plan.values[name]
+        return self._strides(value, self.box.extents) if value.is_table else {}
+
+    # ------------------------------------------------------------------------------------------------- layout
+
+    def _cells(self, value: Value, extents: Sequence[int]) -> int:
+        held = self.box.sizes if value.is_table else extents
+        return prod(held[a] for a in value.axes)
+
+    def _strides(self, value: Value, extents: Sequence[int]) -> dict[int, int]:
+        """Cells that one step along each axis of a value takes."""
+        held = self.box.sizes if value.is_table else extents
+        strides, stride = {}, 1
+        for axis in reversed(value.axes):
+            strides[axis] = stride
+            stride *= held[axis]
+        return strides
+
+    def _groups(
+        self, axes: Sequence[int], extents: Sequence[int], strides: Sequence[dict[int, int]]
+    ) -> list[list[int]]:
+        """The axes in groups that every operand walks as one: the last is the inner loop, the others the outer."""
+        groups: list[list[int]] = []
+        for axis in reversed([a for a in axes if extents[a] > 1]):
+            if groups:
+                head = groups[0][0]
+                if all(s.get(axis, 0) == s.get(head, 0) * extents[head] for s in strides):
+                    groups[0].insert(0, axis)
+                    continue
+            groups.insert(0, [axis])
+        return groups
+
+    def _describe(
+        self, value: Value, extents: Sequence[int], full: Sequence[int], starts: _Starts
+    ) -> tuple[list[int], str]:
+        """The descriptor of a value's loop over these extents, and its operand pattern.
+
+        Axes are grouped and patterns chosen by the extents of a full block, so that the last, shorter slice of an axis
+        runs through the same compiled loop.
+        """
+        assert value.node is not None
+        operands = [self.plan.values[p] for p in value.node.formula.parameters]
+        groups = self._groups(value.axes, full, [self._strides(v, full) for v in (value, *operands)])
+        lengths = [prod(extents[a] for a in group) for group in groups] or [1]
+        descriptor = [prod(lengths[:-1]), lengths[-1], self._place[value.name]]
+        pattern = ""
+        for operand in operands:
+            stride = self._strides(operand, extents)
+            outer = np.zeros(1, np.int64)
+            for group, length in zip(groups[:-1], lengths[:-1], strict=True):
+                step = stride.get(group[-1], 0)
+                outer = (outer[:, None] + step * np.arange(length, dtype=np.int64)).reshape(-1)
+            runs = bool(groups) and groups[-1][-1] in stride
+            assert not runs or stride[groups[-1][-1]] == 1
+            moves = any(group[-1] in stride for group in groups[:-1])
+            pattern += ("b" if moves else "r") if runs else ("c" if moves else "s")
+            descriptor += [self._place[operand.name], starts.place(outer) if moves else 0]
+        return descriptor, pattern
+
+    def _loop(self, node: Node, pattern: str, points: int) -> Loop:
+        kinds = {p: self.plan.values[p].kind for p in node.formula.parameters} | {node.name: node.kind}
+        source = loop_source(node.formula, pattern, kinds, self.plan.space.graph.words)
+        return interpreted(source) if points <= INTERPRETED_POINTS else compiled(source)
+
+    def _shape(self, sliced: int, starts: _Starts) -> Shape:
+        """Descriptors and maps of blocks whose sliced axis has this extent."""
+        extents = list(self.box.extents)
+        if extents:
+            extents[self.box.sliced] = sliced
+        steps = [*self.first, *self.rest]
+        width = HEADER_CELLS + OPERAND_CELLS * max((len(v.node.formula.parameters) for v in steps if v.node), default=0)
+        rows: list[list[int]] = []
+        moving: list[int] = []
+        pull: list[list[int]] = []
+        for row, value in enumerate(steps):
+            assert value.node is not None
+            descriptor, pattern = self._describe(value, extents, self.box.extents, starts)
+            if value.name not in self.loops:
+                self.loops[value.name] = self._loop(value.node, pattern, self.plan.points)
+            rows.append(descriptor + [0] * (width - len(descriptor)))
+            for k, parameter in enumerate(value.node.formula.parameters):
+                moves = self.moves(parameter)
+                if moves:
+                    moving.append(row * width + HEADER_CELLS + OPERAND_CELLS * k)
+                    pull.append([moves.get(a, 0) for a in range(len(extents))])
+        memo: dict[tuple[int, ...], Cells | None] = {}
+        read = [f"#{axis.name}" for axis in self.plan.axes] + list(self.plan.columns)
+        maps = {name: self._map(name, extents, memo) for name in [*read, *filter(None, [self.plan.keep])]}
+        return Shape(
+            prod(extents),
+            np.array(rows, np.int64).reshape(len(rows), width),
+            np.array(moving, np.int64),
+            np.array(pull, np.int64).reshape(len(moving), len(extents)),
+            maps,
+        )
+
+    def _map(self, name: str, extents: Sequence[int], memo: dict[tuple[int, ...], Cells | None]) -> Cells | None:
+        """Where the value of every point of a block lies, from the value's place; None when it lies at the point."""
+        strides = self._strides(self.plan.values[name], extents)
+        key = tuple(strides.get(a, 0) for a in range(len(extents)))
+        if key not in memo:
+            places = np.zeros(1, np.int32)
+            for step, extent in zip(key, extents, strict=True):
+                places = (places[:, None] + np.arange(extent, dtype=np.int32) * np.int32(step)).reshape(-1)
+            memo[key] = None if np.array_equal(places, np.arange(len(places))) else places
+        return memo[key]
+
+    def _fill_tables(self, computed: Sequence[Value]) -> Cells:
+        """What the axes and the spec give, then every value that is small over the whole space."""
+        space = self.plan.space
+        values = [v for v in self.plan.values.values() if v.is_table]
+        floats, integers = workspace(sum(self._cells(v, self.box.extents) for v in values))
+        for value in values:
+            if value.node is not None:
+                continue
+            place, count = self._place[value.name], self._cells(value, self.box.extents)
+            cells = floats if value.kind == "float" else integers
+            if value.name.startswith("#"):
+                cells[place : place + count] = np.arange(count)
+            elif value.axes:
+                cells[place : place + count] = self.plan.axes[value.axes[0]].sets[value.name]
+            else:
+                cells[place] = space.fixed[value.name]
+        with np.errstate(all="ignore"):
+            for value in computed:
+                assert value.node is not None
+                if self._cells(value, self.box.extents) == 0:
+                    continue  # an axis with nothing left: there is no point to compute it at
+                starts = _Starts()
+                descriptor, pattern = self._describe(value, self.box.sizes, self.box.sizes, starts)
+                loop = self._loop(value.node, pattern, self._cells(value, self.box.extents))
+                loop(floats, integers, starts.cells(), np.array(descriptor, np.int64))
+        tables: Cells = integers
+        return tables

@@ -1,0 +1,108 @@
+"""Walking a plan: blocks in order, on threads, into rows."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+
+from sweep.evaluator import Cells, Evaluator
+from sweep.plan import Plan
+from sweep.worker import Worker
+
+T = TypeVar("T")
+
+CHUNK_POINTS = 1 << 19  # points a thread takes at once
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Designs that hold: their ids, and a column (int64, float64 or 0 and 1) for every wanted name.
+
+    The place on an axis stands under '#' and its name.
+    """
+
+    design_id: Cells
+    columns: dict[str, Cells]
+
+    def __len__(self) -> int:
+        return len(self.design_id)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def design_ids(plan: Plan, walk_ids: Cells) -> Cells:
+    """Design ids (mixed radix in the axes as written) of points numbered in the order of the walk."""
+    box = plan.box
+    blocks, positions = np.divmod(walk_ids, box.points)
+    ids = np.zeros(len(walk_ids), np.int64)
+    at: dict[int, Cells] = {}
+    for axis in reversed(range(len(box.sizes))):
+        blocks, place = np.divmod(blocks, box.counts[axis])
+        at[axis] = place * box.extents[axis]
+    for axis in reversed(range(len(box.sizes))):
+        extent = box.extents[axis] if axis != box.sliced else np.minimum(box.extents[axis], box.sizes[axis] - at[axis])
+        positions, inside = np.divmod(positions, extent)
+        written = plan.order[axis]
+        ids += plan.axes[axis].kept[at[axis] + inside] * plan.space.id_strides[written]
+    return ids
+
+
+def rows(worker: Worker, blocks: range, columns: Sequence[str]) -> Rows:
+    """The designs of these blocks that hold, in the order of the walk."""
+    space = worker.plan.space
+    axes = [f"#{axis.name}" for axis in space.axes]
+    found: dict[str, list[Cells]] = {name: [] for name in (*axes, *columns)}
+    for block in blocks:
+        if worker.visit(block):
+            for name, parts in found.items():
+                parts.append(worker.column(name))
+    joined = {name: np.concatenate(parts) if parts else np.zeros(0, np.int64) for name, parts in found.items()}
+    ids = np.zeros(len(joined[axes[0]]) if axes else sum(map(len, found[columns[0]])), np.int64)
+    for axis, stride in zip(space.axes, space.id_strides, strict=True):
+        ids += axis.kept[joined[f"#{axis.name}"]] * stride
+    return Rows(ids, joined)
+
+
+def chunks(plan: Plan, points: int = CHUNK_POINTS) -> list[range]:
+    """The blocks of a plan, in runs of about that many points."""
+    step = max(1, points // max(1, plan.box.points))
+    return [range(k, min(k + step, plan.box.blocks)) for k in range(0, plan.box.blocks, step)]
+
+
+def each(
+    evaluator: Evaluator, work: Callable[[Worker, range], T], runs: Iterable[range], threads: int | None = None
+) -> Iterator[T]:
+    """work(worker, run) for every run of blocks, on threads, results in order; a few runs ahead and never more."""
+    threads = threads or cores()
+    local = threading.local()
+
+    def task(run: range) -> T:
+        if not hasattr(local, "worker"):
+            local.worker = Worker(evaluator)
+        with np.errstate(all="ignore"):
+            return work(local.worker, run)
+
+    waiting = iter(runs)
+    with ThreadPoolExecutor(threads) as pool:
+        ahead = deque(pool.submit(task, run) for run in islice(waiting, threads + 2))
+        try:
+            while ahead:
+                yield ahead.popleft().result()
+                ahead.extend(pool.submit(task, run) for run in islice(waiting, 1))
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+__all__ = ["Evaluator", "Rows", "Worker", "chunks", "cores", "design_ids", "each", "rows"]

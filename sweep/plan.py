@@ -1,0 +1,203 @@
+"""A plan: which values the wanted columns need, along which axes each really varies, and in what blocks to walk.
+
+A value that depends on few axes is evaluated only over those. Blocks are boxes of the space: the innermost axes whole,
+one axis in slices, the outer axes one step at a time. What is small over the whole space is a table, computed once;
+the rest is computed per block, and again only when the block moves along an axis it depends on.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil, prod
+
+from kernels.graph import Node
+from kernels.language import Kind, from_text
+from sweep.space import Axis, Space
+
+BLOCK_POINTS = (
+    65_536  # 512 KiB a column, of which only a few vary at every point; smaller blocks pay more for the visit
+)
+TABLE_POINTS = 1 << 18  # what is smaller over the whole space is computed once, before the walk
+SHORT_INNER = 6.0  # what starting an inner loop costs, in points
+
+
+@dataclass(frozen=True)
+class Value:
+    """Something a column or a loop reads.
+
+    axes are positions in the order of the walk. A table holds the value over the whole of its axes; otherwise it is
+    held over the current block.
+    """
+
+    name: str
+    kind: Kind
+    axes: tuple[int, ...]
+    is_table: bool
+    node: Node | None = None
+
+
+@dataclass(frozen=True)
+class Box:
+    """How blocks are cut: extents per axis in the order of the walk, and which axis is cut in slices."""
+
+    sizes: tuple[int, ...]
+    extents: tuple[int, ...]
+    sliced: int
+
+    @cached_property
+    def points(self) -> int:
+        """Points of a full block."""
+        return prod(self.extents)
+
+    @property
+    def tail(self) -> int:
+        """Extent of the last slice where the axis does not divide evenly, else 0."""
+        return self.sizes[self.sliced] % self.extents[self.sliced] if self.sizes else 0
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Blocks along each axis."""
+        return tuple(ceil(size / extent) for size, extent in zip(self.sizes, self.extents, strict=True))
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in all."""
+        return prod(self.counts)
+
+
+def cut(sizes: Sequence[int], points: int = BLOCK_POINTS) -> Box:
+    """Blocks of about that many points: inner axes whole, the first that does not fit in slices, the rest by ones."""
+    extents = [1] * len(sizes)
+    room = points
+    sliced = 0
+    for axis in reversed(range(len(sizes))):
+        sliced = axis
+        if sizes[axis] > room:
+            extents[axis] = max(1, room)
+            break
+        extents[axis] = max(1, sizes[axis])
+        room //= max(1, sizes[axis])
+    return Box(tuple(sizes), tuple(extents), sliced)
+
+
+def _all_of(name: str, conditions: Sequence[str]) -> Node:
+    """The value that holds when all of these do."""
+    return Node(name, from_text(name, " and ".join(conditions)), "bool", "the spec", "all conditions hold", "")
+
+
+class Plan:
+    """What to compute for a space so that these columns come out, and how to walk.
+
+    columns are inputs or metrics; conditions on inputs are decided before anything else of a block is computed.
+    GraphError for a name that nothing declares.
+    """
+
+    def __init__(self, space: Space, columns: Iterable[str]) -> None:
+        self.space = space
+        self.columns = tuple(dict.fromkeys(columns))  # inputs and metrics; axes come with every row
+        self._conditions = {f"_where_{k}": condition for k, condition in enumerate(space.conditions)}
+        wanted = list(self.columns)
+        for condition in self._conditions.values():
+            wanted += condition.formula.parameters
+        self.nodes, self.leaves = space.graph.resolve(wanted, space.given)
+        missing = [leaf for leaf in self.leaves if leaf not in space.given]
+        assert not missing, f"inputs without a value: {missing}"
+        self._nodes = self._computed()
+        self._spread = self._dependences()
+        self.order, self.box = self._order()
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """The axes in the order of the walk, outermost first."""
+        return tuple(self.space.axes[i] for i in self.order)
+
+    @property
+    def points(self) -> int:
+        """Points the walk visits, conditions on single axes already applied."""
+        return prod(len(axis) for axis in self.space.axes)
+
+    @cached_property
+    def values(self) -> dict[str, Value]:
+        """Every value by name, each after what it depends on; the place on an axis under '#' and the axis's name."""
+        place = {axis: k for k, axis in enumerate(self.order)}
+        kinds = self.space.graph.kinds
+        values: dict[str, Value] = {}
+        for axis_index, axis in enumerate(self.space.axes):
+            values[f"#{axis.name}"] = Value(f"#{axis.name}", "int", (place[axis_index],), True)
+        for name, spread in self._spread.items():
+            axes = tuple(sorted(place[a] for a in spread))
+            node = self._nodes.get(name)
+            small = prod(self.box.sizes[a] for a in axes) <= TABLE_POINTS
+            kind: Kind = node.kind if node else kinds[name]
+            values[name] = Value(name, kind, axes, node is None or small, node)
+        return values
+
+    @property
+    def keep_inputs(self) -> str | None:
+        """The value that says whether the conditions on inputs hold, if there are any."""
+        return "_keep_inputs" if "_keep_inputs" in self._nodes else None
+
+    @property
+    def keep(self) -> str | None:
+        """The value that says whether all conditions hold, if there are any."""
+        return "_keep" if "_keep" in self._nodes else None
+
+    def _computed(self) -> dict[str, Node]:
+        """Everything a loop computes: the nodes of the graph, each condition, and what the conditions come to."""
+        nodes = {node.name: node for node in self.nodes}
+        for label, condition in self._conditions.items():
+            nodes[label] = Node(label, replace(condition.formula, name=label), "bool", "the spec", condition.text, "")
+        on_inputs = [label for label, condition in self._conditions.items() if condition.on_inputs]
+        if on_inputs:
+            nodes["_keep_inputs"] = _all_of("_keep_inputs", on_inputs)
+        if self._conditions:
+            nodes["_keep"] = _all_of("_keep", list(self._conditions))
+        return nodes
+
+    def needed_for(self, names: Iterable[str]) -> set[str]:
+        """The values that have to be there before these are."""
+        stack, found = list(names), set()
+        while stack:
+            name = stack.pop()
+            if name in found:
+                continue
+            found.add(name)
+            node = self._nodes.get(name)
+            stack.extend(node.formula.parameters if node else ())
+        return found
+
+    def _dependences(self) -> dict[str, frozenset[int]]:
+        """The axes of the spec that each leaf, node and condition varies along."""
+        spread: dict[str, frozenset[int]] = {}
+        for leaf in self.leaves:
+            spread[leaf] = frozenset(i for i, axis in enumerate(self.space.axes) if leaf in axis.sets)
+        for name, node in self._nodes.items():
+            spread[name] = frozenset().union(*(spread[p] for p in node.formula.parameters))
+        return spread
+
+    def _order(self) -> tuple[tuple[int, ...], Box]:
+        """The order of the walk that costs least: what many values depend on outside, a long axis innermost.
+
+        Cost is the share of a block that each value is computed over, summed, plus what short inner loops waste.
+        """
+        axes = range(len(self.space.axes))
+        dependents = [sum(a in spread for spread in self._spread.values()) for a in axes]
+        by_dependents = sorted(axes, key=lambda a: (-dependents[a], -len(self.space.axes[a]), a))
+        best: tuple[float, tuple[int, ...], Box] | None = None
+        for innermost in axes or [None]:
+            order = tuple(a for a in by_dependents if a != innermost)
+            order += () if innermost is None else (innermost,)
+            box = cut([len(self.space.axes[a]) for a in order])
+            extent = dict(zip(order, box.extents, strict=True))
+            cost = 0.0
+            for name in self._nodes:
+                spread = self._spread[name]
+                points = prod(extent[a] for a in spread)
+                last = next((a for a in reversed(order) if a in spread), None)
+                inner = 1 if last is None else extent[last]
+                cost += points * (1.0 + SHORT_INNER / inner)
+            cost /= max(1, box.points)
+            if best is None or cost < best[0]:
+                best = (cost, order, box)
+        assert best is not None
+        return best[1], best[2]

@@ -1,0 +1,319 @@
+"""Designs given as rows of a table: the same rows out, in the same order, with metrics added.
+
+A column named after an input, or after a kind of record (``gpu``, ``model``, ...), is read; every other column passes
+through untouched. An empty cell takes its default. A row that cannot be evaluated keeps its place with empty metrics
+and is reported; the others are not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kernels.graph import near
+from kernels.model import GRAPH
+from sweep import catalogue
+from sweep.columns import DEFAULT_COLUMNS, declare
+from sweep.errors import Problem, SpecError
+from sweep.execute import Evaluator, each, rows
+from sweep.formulas import SHORT
+from sweep.plan import Plan
+from sweep.space import Axis, Space
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that was not evaluated: its number (0 for the first), the column and what is wrong with it."""
+
+    row: int
+    column: str
+    reason: str
+
+
+@dataclass
+class _Cells:
+    """One input along the rows: values where has is true."""
+
+    values: Array
+    has: Array
+
+
+def evaluate(
+    frame: pl.DataFrame, columns: Sequence[str] = (), given: Mapping[str, Any] | None = None, *, threads: int = 0
+) -> pl.DataFrame:
+    """The frame with metrics added; columns are inputs or metrics, the usual ones when none are named.
+
+    given sets inputs (or metrics, taken as they are) for every row, whatever the row says. SpecError names every row
+    that cannot be evaluated; see evaluate_rows for the rows that can.
+    """
+    result, bad = evaluate_rows(frame, columns, given, threads=threads)
+    if bad:
+        problems = [Problem(f"row {b.row + 1}, {b.column}", "", b.reason) for b in bad[:50]]
+        raise SpecError("the table", problems, "nothing is returned")
+    return result
+
+
+def evaluate_rows(
+    frame: pl.DataFrame, columns: Sequence[str] = (), given: Mapping[str, Any] | None = None, *, threads: int = 0
+) -> tuple[pl.DataFrame, list[BadRow]]:
+    """As evaluate, with the rows that could not be evaluated beside the frame, their metrics empty.
+
+    A wanted metric whose name is a column of the table already comes out as ``<name>_computed``.
+    """
+    import polars as pl
+
+    wanted = _known([SHORT.get(c, c) for c in (columns or DEFAULT_COLUMNS)])
+    reader = _Reader(frame, {SHORT.get(k, k): v for k, v in (given or {}).items()})
+    cells, pinned = reader.read()
+    good = np.flatnonzero(~reader.bad)
+    words = GRAPH.words
+    results: dict[str, Array] = {}
+    for name in wanted:
+        results[name] = np.zeros(len(frame), np.float64 if GRAPH.kinds[name] == "float" else np.int64)
+    for group in _alike(cells, good):
+        space = _space(cells, pinned, group)
+        computed = [name for name in wanted if name not in pinned]
+        evaluator = Evaluator(Plan(space, computed))
+        blocks = range(evaluator.box.blocks)
+        runs = [range(k, min(k + 8, len(blocks))) for k in range(0, len(blocks), 8)]
+        found = list(each(evaluator, partial(rows, columns=computed), runs, threads or None))
+        for name in computed:
+            results[name][group] = np.concatenate([part.columns[name] for part in found])
+        for name in set(wanted) & set(pinned):
+            results[name][group] = pinned[name]
+    added = []
+    for column in declare(_empty_space(), wanted)[1:]:
+        values = results[column.name]
+        if column.kind == "word":
+            series = pl.Series(column.name, [words[column.name][int(v)] for v in values], pl.String)
+        elif column.kind == "bool":
+            series = pl.Series(column.name, values != 0)
+        else:
+            series = pl.Series(column.name, values)
+        if reader.bad.any():
+            series = series.to_frame().select(pl.when(pl.Series(~reader.bad)).then(pl.col(column.name))).to_series()
+        added.append(series.alias(f"{column.name}_computed") if column.name in frame.columns else series)
+    return frame.with_columns(added), sorted(reader.reports, key=lambda b: b.row)
+
+
+def _known(names: Sequence[str]) -> list[str]:
+    problems = [
+        Problem("columns", f'"{n}"', f"neither a metric nor an input{near(n, [*GRAPH.metrics, *GRAPH.inputs])}")
+        for n in names
+        if n not in GRAPH
+    ]
+    if problems:
+        raise SpecError("the table", problems)
+    return list(dict.fromkeys(names))
+
+
+class _Reader:
+    """Turns the columns of a table into inputs along its rows, and notes the rows that are wrong."""
+
+    def __init__(self, frame: pl.DataFrame, given: Mapping[str, Any]) -> None:
+        self.frame = frame
+        self.given = given
+        self.rows = len(frame)
+        self.bad = np.zeros(self.rows, bool)
+        self.reports: list[BadRow] = []
+
+    def read(self) -> tuple[dict[str, _Cells], dict[str, int | float]]:
+        """Inputs along the rows, and metrics given for all of them."""
+        pinned = self._check_given()
+        records: dict[str, _Cells] = {}
+        explicit: dict[str, _Cells] = {}
+        for column in self.frame.columns:
+            name = SHORT.get(column, column)
+            if name in self.given:
+                continue
+            if name in catalogue.KINDS:
+                records |= self._records(name, self._text(column))
+            elif name in GRAPH.inputs:
+                explicit[name] = self._numbers(name, column)
+        for name, value in self.given.items():
+            if name in catalogue.KINDS:
+                records |= self._records(name, np.full(self.rows, str(value), object))
+            elif name in GRAPH.inputs:
+                explicit[name] = self._constant(name, value)
+        merged = dict(records)
+        for name, cells in explicit.items():
+            under = records.get(name)
+            if under is None:
+                merged[name] = cells
+            else:
+                merged[name] = _Cells(np.where(cells.has, cells.values, under.values), cells.has | under.has)
+        for name in pinned:
+            merged.pop(name, None)
+        return merged, pinned
+
+    def _check_given(self) -> dict[str, int | float]:
+        pinned: dict[str, int | float] = {}
+        problems = []
+        for name, value in self.given.items():
+            if name in GRAPH.metrics:
+                try:
+                    pinned[name] = float(value) if GRAPH.kinds[name] == "float" else int(float(value))
+                except ValueError:
+                    problems.append(Problem(f"--set {name}", f'"{value}"', f"{name} is a number"))
+            elif name not in GRAPH.inputs and name not in catalogue.KINDS:
+                known = [*GRAPH.inputs, *catalogue.KINDS, *GRAPH.metrics]
+                problems.append(Problem(f"--set {name}", f'"{value}"', f"{name} is not known{near(name, known)}"))
+            elif name in catalogue.KINDS and str(value) not in catalogue.records(name):
+                hint = near(str(value), catalogue.records(name)).removeprefix("; ") or "see `sweep list`"
+                problems.append(Problem(f"--set {name}", f'"{value}"', f"not a known {name}; {hint}"))
+            elif name in GRAPH.inputs and (why := _refused(name, value)):
+                problems.append(Problem(f"--set {name}", f'"{value}"', why))
+        if problems:
+            raise SpecError("--set", problems)
+        return pinned
+
+    def _constant(self, name: str, value: Any) -> _Cells:
+        code = GRAPH.inputs[name].words.index(str(value)) if name in GRAPH.words else float(value)
+        kind = np.float64 if GRAPH.kinds[name] == "float" else np.int64
+        return _Cells(np.full(self.rows, code).astype(kind), np.ones(self.rows, bool))
+
+    def _report(self, wrong: Array, column: str, reason: Any) -> None:
+        for row in np.flatnonzero(wrong & ~self.bad):
+            self.reports.append(BadRow(int(row), column, reason(int(row))))
+        self.bad |= wrong
+
+    def _text(self, column: str) -> Array:
+        import polars as pl
+
+        text = self.frame[column].cast(pl.String).str.strip_chars()
+        return np.array([None if v == "" else v for v in text.to_list()], object)
+
+    def _numbers(self, name: str, column: str) -> _Cells:
+        import polars as pl
+
+        declared = GRAPH.inputs[name]
+        if declared.kind == "word":
+            text = self._text(column)
+            codes = {word: k for k, word in enumerate(declared.words)}
+            has = np.array([v is not None for v in text], bool)
+            wrong = np.array([v is not None and v not in codes for v in text], bool)
+            self._report(wrong, column, lambda row: _refused(name, text[row]))
+            return _Cells(np.array([codes.get(v, 0) for v in text], np.int64), has & ~wrong)
+        series = self.frame[column]
+        if series.dtype == pl.String:
+            blank = series.str.strip_chars().replace("", None)
+            blank = blank.replace({"true": "1", "false": "0", "True": "1", "False": "0"})
+            numbers = blank.cast(pl.Float64, strict=False)
+            has = blank.is_not_null().to_numpy()
+        else:
+            numbers = series.cast(pl.Float64, strict=False)
+            has = series.is_not_null().to_numpy()
+        values = numbers.fill_null(float("nan")).to_numpy()
+        wrong = has & ~((values >= declared.low) & (values <= declared.high))
+        if declared.kind != "float":
+            wrong |= has & (values != np.floor(values))
+        self._report(wrong, column, lambda row: _refused(name, series[row]))
+        has = has & ~wrong
+        kind = np.float64 if declared.kind == "float" else np.int64
+        return _Cells(np.where(has, values, 0).astype(kind), has)
+
+    def _records(self, kind: str, ids: Array) -> dict[str, _Cells]:
+        known = catalogue.records(kind)
+        wrong = np.array([v is not None and v not in known for v in ids], bool)
+        if kind == "model":  # a name that we do not know is a label where the row describes the model itself
+            described = np.ones(self.rows, bool)
+            for needed in ("hidden_size", "num_layers", "vocab_size"):
+                if needed not in self.frame.columns:
+                    described[:] = False
+                else:
+                    described &= np.array([v is not None for v in self._text(needed)], bool)
+            wrong &= ~described
+        self._report(wrong, kind, lambda row: f"{ids[row]!r} is not a known {kind}{near(str(ids[row]), known)}")
+        cells: dict[str, _Cells] = {}
+        used = sorted({v for v in ids if v in known}) if any(v is not None for v in ids) else []
+        place = {v: k for k, v in enumerate(used)}
+        at = np.array([place.get(v, -1) for v in ids], np.int64)
+        for name in catalogue.KINDS[kind].sets:
+            if name not in GRAPH.inputs:
+                continue
+            floats = GRAPH.kinds[name] == "float"
+            values = np.zeros(len(used) + 1, np.float64 if floats else np.int64)
+            said = np.zeros(len(used) + 1, bool)
+            for k, record in enumerate(used):
+                value = known[record].values.get(name)
+                if value is None:
+                    continue
+                if isinstance(value, str) and value not in GRAPH.words.get(name, ()):
+                    self._report(
+                        at == k, kind, lambda _, r=record, n=name, v=value: f"{r}: {n} {v} is not evaluated yet"
+                    )
+                    continue
+                values[k] = GRAPH.words[name].index(value) if isinstance(value, str) else value
+                said[k] = True
+            cells[name] = _Cells(values[at], said[at])
+        return cells
+
+
+def _refused(name: str, value: Any) -> str:
+    """Why an input does not take a value, '' when it does."""
+    declared = GRAPH.inputs[name]
+    if declared.words:
+        if str(value) in declared.words:
+            return ""
+        if name == "attention_kind" and value == "hybrid":
+            return "hybrid attention is not evaluated yet"
+        return (
+            f"{value!r} is not a word that {name} takes: {', '.join(declared.words)}{near(str(value), declared.words)}"
+        )
+    try:
+        number = float(value)
+    except ValueError:
+        return f"{name} takes a number, not {value!r}"
+    if declared.kind != "float" and number != np.floor(number):
+        return f"{name} is a whole number, not {value}"
+    if not declared.low <= number <= declared.high:
+        upper = f" and at most {declared.high:g}" if declared.high < float("inf") else ""
+        return f"{name} is at least {declared.low:g}{upper}, not {value}"
+    return ""
+
+
+def _alike(cells: Mapping[str, _Cells], good: Array) -> list[Array]:
+    """The rows in groups that give the same inputs, so that each group is one space."""
+    if not len(good):
+        return []
+    mixed = [c.has[good] for c in cells.values() if c.has[good].any() and not c.has[good].all()]
+    if not mixed:
+        return [good]
+    patterns, member = np.unique(np.stack(mixed, axis=1), axis=0, return_inverse=True)
+    return [good[member.reshape(-1) == k] for k in range(len(patterns))]
+
+
+def _space(cells: Mapping[str, _Cells], pinned: Mapping[str, int | float], group: Array) -> Space:
+    """The rows of a group as a space with one axis."""
+    sets = {name: c.values[group] for name, c in cells.items() if c.has[group[0]]}
+    fixed: dict[str, int | float] = dict(pinned)
+    for name, default in catalogue.defaults().items():
+        if name in catalogue.KINDS:
+            record = catalogue.records(name)[str(default.value)]
+            for key, value in record.values.items():
+                if key in GRAPH.inputs and key not in sets:
+                    fixed.setdefault(key, _code(key, value))
+        elif name in GRAPH.inputs and name not in sets:
+            fixed.setdefault(name, _code(name, default.value))
+    places = np.arange(len(group))
+    axis = Axis("row", tuple(places.tolist()), sets, places, len(group))
+    return Space("rows", GRAPH, (axis,), fixed)
+
+
+def _code(name: str, value: Any) -> int | float:
+    if name in GRAPH.words:
+        return GRAPH.words[name].index(str(value))
+    return float(value) if GRAPH.kinds[name] == "float" else int(value)
+
+
+def _empty_space() -> Space:
+    return Space("rows", GRAPH, (), {})

@@ -1,0 +1,154 @@
+"""From a spec to a space: every name looked up, every value checked, defaults filled in and named.
+
+All mistakes of a spec are collected and reported together, each with its place, what stands there, and what would be
+right; nothing is computed before they are put right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels.evaluate import compute, evaluate
+from sweep.errors import Problem, SpecError
+from sweep.formulas import SHORT, Formulas, following, on_inputs
+from sweep.space import Condition, Space
+from sweep.spec import FrontierTable, Spec, find, parse
+from sweep.values import Values
+
+LARGEST = 2**62
+
+
+def load(spec: str | Path) -> Space:
+    """The space of a spec file, or of a shipped spec by its name. SpecError with everything that is wrong with it."""
+    path = find(str(spec))
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(str(spec), [Problem("cannot be read", "", str(error))]) from None
+    return loads(text, str(spec), path.stem)
+
+
+def loads(text: str, name: str = "spec", stem: str = "") -> Space:
+    """The space of a spec given as text."""
+    spec, problems = parse(text, name)
+    space = resolve(spec, name, problems)
+    return replace(space, name=space.name or stem or name, text=text)
+
+
+def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes: bool = True) -> Space:
+    """The space of a spec, or SpecError with all problems, those found already among them."""
+    found = list(problems)
+    formulas, values = Formulas(found), Values(found)
+    axes = {SHORT.get(k, k): (f"axes.{k}", v) for k, v in spec.axes.items()}
+    fixed = {SHORT.get(k, k): (f"fixed.{k}", v) for k, v in spec.fixed.items()}
+    derived = {SHORT.get(k, k): (f"derived.{k}", v) for k, v in spec.derived.items()}
+    _check_twice(spec, formulas, axes, fixed, derived)
+    graph = formulas.graph(spec.metrics, derived)
+    explicit = {*axes, *fixed, *derived}
+    built = [values.axis(graph, key, place, value, explicit) for key, (place, value) in axes.items()]
+    chosen: dict[str, str] = {}
+    given: dict[str, int | float] = {}
+    for key, (place, value) in fixed.items():
+        values.fix(graph, key, place, value, explicit, given, chosen)
+    good = tuple(axis for axis in built if axis is not None)
+    stated = values.defaults(graph, explicit, good, given, chosen)
+    graph = following(graph, values.partly_said)
+    conditions = formulas.conditions(graph, derived, spec.where)
+    minimize, maximize = formulas.objectives(graph, spec.frontier)
+    columns = tuple(formulas.known(graph, c, f"columns[{i}]") for i, c in enumerate(spec.columns))
+    if not axes and needs_axes:
+        formulas.problem("axes", "", 'a space has at least one axis, such as gpu = ["h100_sxm", "b200_sxm"]')
+    if prod(len(axis) for axis in good) > LARGEST:
+        formulas.problem("axes", "", f"their product is over 2**62 designs ({prod(map(len, good)):.3g})")
+    if found:
+        raise SpecError(name, found)
+    space = Space(
+        spec.name, graph, good, given, conditions, minimize, maximize, columns, chosen, stated,
+        tuple(spec.metrics), spec.description,
+    )  # fmt: skip
+    return prune(space)
+
+
+def _check_twice(spec: Spec, formulas: Formulas, *tables: Mapping[str, tuple[str, Any]]) -> None:
+    seen: dict[str, str] = {}
+    for table in tables:
+        for name, (place, _) in table.items():
+            if name in seen:
+                formulas.problem(place, "", f"{name} is already set by {seen[name]}")
+            seen[name] = place
+    for short, name in SHORT.items():
+        for label, written in (("axes", spec.axes), ("fixed", spec.fixed)):
+            if short in written and name in written:
+                formulas.problem(f"{label}.{short}", "", f"{short} is short for {name}, which is given too")
+
+
+def prune(space: Space) -> Space:
+    """The space without the axis values that a condition on that axis alone rules out, and without those conditions.
+
+    An axis of one value counts as fixed. A condition that holds whatever the design is dropped.
+    """
+    axes = list(space.axes)
+    left = []
+    for condition in space.conditions:
+        _, leaves = space.graph.resolve(condition.formula.parameters, space.given)
+        along = [i for i, axis in enumerate(axes) if len(axis) != 1 and any(leaf in axis.sets for leaf in leaves)]
+        given = dict(space.fixed)
+        for axis in axes:
+            if len(axis) == 1:
+                given |= {name: values[0].item() for name, values in axis.sets.items()}
+        if not along:
+            if not _holds(space, condition, given):
+                left.append(condition)
+        elif len(along) == 1:
+            axis = axes[along[0]]
+            at = [{name: values[k].item() for name, values in axis.sets.items()} for k in range(len(axis))]
+            holds = [_holds(space, condition, given | values) for values in at]
+            axes[along[0]] = axis.take(np.flatnonzero(np.array(holds, bool)))
+        else:
+            left.append(condition)
+    return replace(space, axes=tuple(axes), conditions=tuple(left))
+
+
+def _holds(space: Space, condition: Condition, given: Mapping[str, int | float]) -> bool:
+    values = evaluate(space.graph, condition.formula.parameters, given)
+    return bool(compute(condition.formula, "bool", values, space.graph.words))
+
+
+def narrow(
+    space: Space, where: Iterable[str] = (), minimize: Iterable[str] = (), maximize: Iterable[str] = ()
+) -> Space:
+    """The space with more conditions, and with these objectives in place of its own when any are named.
+
+    SpecError names what is not known or not a condition.
+    """
+    formulas = Formulas([])
+    added = [formulas.condition(space.graph, "--where", text, text) for text in where]
+    table = FrontierTable(minimize=list(minimize), maximize=list(maximize))
+    objectives = formulas.objectives(space.graph, table)
+    if formulas.problems:
+        raise SpecError("the command", formulas.problems)
+    conditions = [replace(c, on_inputs=on_inputs(space.graph, c.formula)) for c in added if c is not None]
+    space = replace(space, conditions=(*space.conditions, *conditions))
+    if any(objectives):
+        space = replace(space, minimize=objectives[0], maximize=objectives[1])
+    return prune(space)
+
+
+def single(given: Mapping[str, str]) -> Space:
+    """A space of one design, described by its inputs. SpecError with everything that is wrong with them."""
+    return resolve(Spec(fixed={name: _parsed(text) for name, text in given.items()}), "--set", needs_axes=False)
+
+
+def _parsed(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

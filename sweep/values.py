@@ -1,0 +1,188 @@
+"""The values of a spec: axes, fixed inputs, records and defaults, each checked against what its input takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels.graph import Graph, near
+from sweep import catalogue
+from sweep.axisvalues import listed
+from sweep.errors import Collector, Problem
+from sweep.formulas import SHORT
+from sweep.space import Axis
+
+LISTS = {"gpu": "gpus", "precision": "precisions", "kv_precision": "precisions", "train_precision": "precisions",
+         "law": "laws", "model": "models"}  # fmt: skip
+
+
+class Values(Collector):
+    """Looks values up; what is wrong gathers in problems, inputs that only some records name in partly_said."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(problems)
+        self.partly_said: list[str] = []
+
+    def axis(self, graph: Graph, name: str, place: str, value: Any, explicit: set[str]) -> Axis | None:
+        """The axis that a spec writes, or None when something is wrong with it."""
+        before = len(self.problems)
+        if name in catalogue.KINDS:
+            records = catalogue.records(name)
+            values = list(records) if value == "all" else listed(value, None, place, self.problem)
+            found = [self._record(name, v, f"{place}[{i}]") for i, v in enumerate(values)]
+            self._check_repeated(values, place)
+            if len(self.problems) > before:
+                return None
+            sets = self._record_columns(graph, name, [r for r in found if r is not None], place, explicit)
+            if len(self.problems) > before:
+                return None
+            sets[name] = np.array([graph.words[name].index(v) for v in values], np.int64)
+            return Axis(name, tuple(values), sets, np.arange(len(values)), len(values))
+        declared = graph.inputs.get(name) or graph.metrics.get(name)
+        if declared is None:
+            known = [*graph.inputs, *catalogue.KINDS, *SHORT, *graph.metrics]
+            self.problem(place, "", f"{name} is neither an input nor a record{near(name, known)}")
+            return None
+        values = listed(value, graph.kinds[name], place, self.problem)
+        codes = [
+            self.value(graph, name, v, f"{place}[{i}]" if isinstance(value, list) else place, v)
+            for i, v in enumerate(values)
+        ]
+        self._check_repeated(values, place)
+        if len(self.problems) > before:
+            return None
+        kind = graph.kinds[name]
+        column = np.array(codes, np.float64 if kind == "float" else np.int64)
+        labels = tuple(str(v) for v in values) if kind == "word" else tuple(column.tolist())
+        return Axis(name, labels, {name: column}, np.arange(len(values)), len(values))
+
+    def _check_repeated(self, values: Iterable[Any], place: str) -> None:
+        seen: set[Any] = set()
+        for value in values:
+            if value in seen:
+                self.problem(place, repr(value), "stands on the axis twice")
+                return
+            seen.add(value)
+
+    def _record(self, kind: str, value: Any, place: str) -> catalogue.Record | None:
+        records = catalogue.records(kind)
+        if isinstance(value, str) and value in records:
+            return records[value]
+        shown = f'"{value}"' if isinstance(value, str) else repr(value)
+        hint = near(str(value), records) or f"; see `sweep list {LISTS.get(kind, kind)}`"
+        self.problem(place, shown, f"not in data/{Path(catalogue.KINDS[kind].file).name}{hint}")
+        return None
+
+    def _record_columns(
+        self, graph: Graph, kind: str, records: list[catalogue.Record], place: str, explicit: set[str]
+    ) -> dict[str, Any]:
+        """The inputs that the records of an axis decide, along it; what the spec gives itself is left out.
+
+        Where only some records say something of an input, the others take its default.
+        """
+        columns: dict[str, Any] = {}
+        for name in catalogue.KINDS[kind].sets:
+            said = [name in r.values for r in records]
+            if name in explicit or not any(said) or name not in graph.inputs:
+                continue
+            default = catalogue.defaults().get(name)
+            codes = [
+                self.value(graph, name, v, f"{place} {record.id}", v, True)
+                for record in records
+                for v in [record.values.get(name, default.value if default else graph.inputs[name].low)]
+            ]
+            kind_ = graph.kinds[name]
+            if any(c is None for c in codes):
+                continue
+            column = np.array(codes, np.float64 if kind_ == "float" else np.int64)
+            if all(said) or default is not None:
+                columns[name] = column
+            else:  # the records that say nothing of it follow its formula, design by design
+                columns |= {f"_has_{name}": np.array(said, np.int64), f"_said_{name}": column}
+                self.partly_said.append(name)
+        return columns
+
+    def value(
+        self, graph: Graph, name: str, value: Any, place: str, shown: Any, from_data: bool = False
+    ) -> int | float | None:
+        """A value checked against what the input takes; words as codes. None when something is wrong."""
+        declared = graph.inputs.get(name)
+        kind = graph.kinds[name]
+        text = f'"{shown}"' if isinstance(shown, str) else repr(shown)
+        if kind == "word":
+            assert declared is not None
+            if value in declared.words:
+                return declared.words.index(value)
+            hint = near(str(value), declared.words).removeprefix("; ") or f"it takes {', '.join(declared.words)}"
+            self.problem(place, text, f"not a word that {name} takes; {hint}")
+            return None
+        if isinstance(value, str):
+            self.problem(place, text, f"{name} takes a number")
+            return None
+        number = float(value)
+        if math.isnan(number) and from_data:
+            return number
+        low, high = (declared.low, declared.high) if declared else (-math.inf, math.inf)
+        if kind != "float" and number != int(number if math.isfinite(number) else 0):
+            self.problem(place, text, f"{name} is a whole number")
+            return None
+        if not low <= number <= high:
+            advice = f"{name} lies between {low:g} and {high:g}" if high < math.inf else f"{name} is at least {low:g}"
+            if name == "num_experts" and number == 0:
+                advice = "0 is not a count; a dense model is num_experts = 1"
+            self.problem(place, text, advice)
+            return None
+        return number if kind == "float" else int(number)
+
+    def fix(
+        self, graph: Graph, name: str, place: str, value: Any, explicit: set[str],
+        values: dict[str, int | float], chosen: dict[str, str],
+    ) -> None:  # fmt: skip
+        if name in catalogue.KINDS:
+            record = self._record(name, value, place)
+            if record is not None:
+                chosen[name] = record.id
+                values[name] = graph.words[name].index(record.id)
+                for key, column in self._record_columns(graph, name, [record], place, explicit).items():
+                    values.setdefault(key, column[0].item())
+            return
+        if name not in graph:
+            known = [*graph.inputs, *catalogue.KINDS, *SHORT, *graph.metrics]
+            self.problem(place, repr(value), f"{name} is neither an input nor a record{near(name, known)}")
+            return
+        code = self.value(graph, name, value, place, value)
+        if code is not None:
+            values[name] = code
+
+    def defaults(
+        self, graph: Graph, explicit: set[str], axes: tuple[Axis, ...],
+        values: dict[str, int | float], chosen: dict[str, str],
+    ) -> dict[str, str]:  # fmt: skip
+        """Fill in what the spec leaves open; what was filled in, in words."""
+        stated: dict[str, str] = {}
+        covered = explicit | set(values) | {name for axis in axes for name in axis.sets}
+        names = {axis.name for axis in axes} | set(chosen) | explicit
+        for name, default in catalogue.defaults().items():
+            if name in catalogue.KINDS and name not in names:
+                sets = [s for s in catalogue.KINDS[name].sets if s in graph.inputs]
+                if all(s in covered for s in sets):
+                    continue
+                record = catalogue.records(name)[str(default.value)]
+                chosen[name] = record.id
+                stated[name] = record.id
+                values[name] = graph.words[name].index(record.id)
+                for key, column in self._record_columns(graph, name, [record], f"default {name}", covered).items():
+                    values[key] = column[0].item()
+            elif name in graph.inputs and name not in covered:
+                code = self.value(graph, name, default.value, f"default {name}", default.value, True)
+                assert code is not None
+                values[name] = code
+                stated[name] = str(default.value)
+        for name, declared in graph.inputs.items():
+            if declared.formula is not None and name not in covered and name not in self.partly_said:
+                stated[name] = declared.formula.text
+        return stated

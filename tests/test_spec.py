@@ -1,0 +1,195 @@
+"""Specs: what they may say, and every mistake at once, with its place, what stands there and what would be right."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweep.errors import SpecError
+from sweep.resolve import load, loads, narrow, single
+from sweep.space import Space
+from sweep.spec import shipped
+
+pytestmark = pytest.mark.nojit
+
+GPU = "gpu = ['h100_sxm']"
+
+
+def problems(text: str) -> list[str]:
+    """'place found advice' of every problem of a spec."""
+    with pytest.raises(SpecError) as caught:
+        loads(text)
+    return [f"{p.place} {p.found} {p.advice}" for p in caught.value.problems]
+
+
+def values(space: Space, name: str) -> list[object]:
+    axis = space.axis(name)
+    assert axis is not None
+    return list(axis.labels)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("[1024, 2048]", [1024, 2048]),
+        ("{ start = 1024, stop = 1536, step = 256 }", [1024, 1280, 1536]),
+        ("{ start = 1024, stop = 1500, step = 256 }", [1024, 1280]),
+        ("{ start = 10, stop = 1, step = -3 }", [10, 7, 4, 1]),
+        ("{ start = 1, stop = 3, points = 5 }", [1, 2, 3]),  # counts are rounded to whole numbers, repeats dropped
+        ("{ log2 = [3, 6], points = 4 }", [8, 16, 32, 64]),
+        ("{ log10 = [1, 3], points = 3 }", [10, 100, 1000]),
+    ],
+)
+def test_axis_forms(written: str, expected: list[int]) -> None:
+    assert values(loads(f"[axes]\nhidden_size = {written}"), "hidden_size") == expected
+
+
+def test_a_range_of_a_number_keeps_its_fractions() -> None:
+    axis = loads("[axes]\ntrain_tokens = { log10 = [10, 13], points = 7 }").axis("train_tokens")
+    assert axis is not None
+    np.testing.assert_allclose(np.log10(axis.sets["train_tokens"]), np.linspace(10, 13, 7), rtol=1e-15)
+
+
+@settings(max_examples=50, deadline=None)
+@given(start=st.integers(1, 1000), step=st.integers(1, 300), count=st.integers(1, 50))
+def test_a_stepped_range_includes_its_stop_exactly_when_the_step_reaches_it(start: int, step: int, count: int) -> None:
+    stop = start + step * (count - 1)
+    for end, last in ((stop, stop), (stop + step - 1, stop)):
+        found = values(
+            loads(f"[axes]\nhidden_size = {{ start = {start}, stop = {end}, step = {step} }}"), "hidden_size"
+        )
+        assert found == list(range(start, last + 1, step))
+
+
+def test_short_names_work_everywhere() -> None:
+    text = "[axes]\nd = [1024, 2048]\nL = [8]\nV = [32000]\nexperts = [1]\ntokens = [1e12]\nGPU = ['h100_sxm']"
+    space = loads(
+        text
+        + "\n[where]\n'x' = 'd * L <= 10000 and V > 1 and experts == 1 and tokens > 1'\n[frontier]\nminimize = ['d']"
+    )
+    assert [a.name for a in space.axes] == [
+        "hidden_size",
+        "num_layers",
+        "vocab_size",
+        "num_experts",
+        "train_tokens",
+        "gpu",
+    ]
+    assert values(space, "hidden_size") == [1024]
+    assert space.minimize == ("hidden_size",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[axes]\ngpu = ['h100_smx']", "axes.gpu[0] \"h100_smx\" not in data/accelerators.csv; did you mean \"h100_sxm\"?"),
+        ("[axes]\nnum_experts = [0, 8]", "axes.num_experts[0] 0 0 is not a count; a dense model is num_experts = 1"),
+        ("[axes]\nhiden_size = [1]", 'axes.hiden_size  hiden_size is neither an input nor a record; did you mean "hidden_size"?'),
+        ("[axes]\nhidden_size = [1.5]", "axes.hidden_size[0] 1.5 hidden_size is a whole number"),
+        ("[axes]\nhidden_size = ['x']", 'axes.hidden_size[0] "x" hidden_size takes a number'),
+        ("[axes]\nhidden_size = []", "axes.hidden_size [] an axis has at least one value"),
+        ("[axes]\nhidden_size = [8, 8]", "axes.hidden_size 8 stands on the axis twice"),
+        ("[axes]\nhidden_size = 8", "axes.hidden_size 8 an axis is a list; one value alone belongs below [fixed], or write [8]"),
+        ("[axes]\nattention_kind = ['mle']", 'axes.attention_kind[0] "mle" not a word that attention_kind takes; did you mean "mla"?'),
+        (f"[axes]\n{GPU}\n[fixed]\nlaw = 'kaplan'", 'fixed.law "kaplan" not in data/laws.toml'),
+        (f"[axes]\n{GPU}\n[fixed]\ngpu = 't4'", "fixed.gpu  gpu is already set by axes.gpu"),
+        (f"[axes]\n{GPU}\nGPU = ['t4']", "axes.GPU  GPU is short for gpu, which is given too"),
+        (f"[axes]\n{GPU}\n[fixed]\noutput_token_share = 1.5", "fixed.output_token_share 1.5 output_token_share lies between 0 and 1"),
+        (f"[axes]\n{GPU}\n[where]\n'a' = 'los_nats < 2'", 'where."a" "los_nats < 2" los_nats is not known; did you mean "loss_nats"?'),
+        (f"[axes]\n{GPU}\n[where]\n'a' = 'loss_nats'", 'where."a" "loss_nats" not a condition: compare it with something'),
+        (f"[axes]\n{GPU}\n[where]\n'a' = 'loss_nats <'", 'where."a" "loss_nats <" not an expression: invalid syntax'),
+        (f"[axes]\n{GPU}\n[where]\n'a' = 'gpu == \"h100\"'", "gpu does not know the word 'h100'"),
+        (f"[axes]\n{GPU}\n[derived]\nloss_nats = '1'", "derived.loss_nats \"1\" only an input can be derived"),
+        (f"[axes]\n{GPU}\n[derived]\nnum_heads = 'hidden_size / hed_dim'", 'hed_dim is not known; did you mean "head_dim"?'),
+        (f"[axes]\n{GPU}\n[derived]\nnum_heads = 'num_kv_heads'", "a cycle: num_heads -> num_kv_heads -> num_heads"),
+        (f"[axes]\n{GPU}\n[metrics]\nloss_nats = '1.0'", "loss_nats exists already; give this one another name"),
+        (f"[axes]\n{GPU}\n[frontier]\nminimize = ['lifetime_us']", 'neither a metric nor an input; did you mean "lifetime_usd"?'),
+        (f"[axes]\n{GPU}\n[frontier]\nminimize = ['loss_nats']\nmaximize = ['loss_nats']", "cannot be minimised and maximised at once"),
+        (f"columns = ['los_nats']\n[axes]\n{GPU}", 'columns[0] "los_nats" neither a metric nor an input; did you mean "loss_nats"?'),
+        (f"colums = ['loss_nats']\n[axes]\n{GPU}", 'colums  not a key of a spec; did you mean "columns"?'),
+        ("[fixed]\ngpu = 't4'", "axes  a space has at least one axis"),
+        ("[axes]\ntrain_tokens = { log10 = [10, 400], points = 3 }", "10 to that power is no number"),
+        ("[axes]\ntrain_tokens = { start = 1, stop = 2, step = -1 }", "axes.train_tokens.step -1 does not lead from 1 to 2"),
+        ("[axes]\nmodel = ['minimax-text-01']", "not a word that attention_kind takes"),
+        ("[axes\n", "not TOML  "),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_place_and_what_would_be_right(text: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems(text)), problems(text)
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    found = problems(
+        "nme = 'x'\n[axes]\nhidden_size = [0]\ngpu = ['h100']\n[fixed]\nnum_layer = 3\n[where]\n'a' = 'foo > 1'\n"
+        "[frontier]\nminimise = ['loss_nats']\n"
+    )
+    assert len(found) == 6
+    for place in ("nme", "axes.hidden_size[0]", "axes.gpu[0]", "fixed.num_layer", 'where."a"', "frontier.minimise"):
+        assert any(problem.startswith(place) for problem in found), place
+
+
+def test_the_message_reads_like_a_table() -> None:
+    with pytest.raises(SpecError) as caught:
+        loads("[axes]\ngpu = ['h100_smx']\nnum_experts = [0, 8]", "specs/laptop.toml")
+    assert str(caught.value).splitlines() == [
+        "specs/laptop.toml: 2 problems, nothing was run",
+        '  axes.gpu[0] = "h100_smx"  not in data/accelerators.csv; did you mean "h100_sxm"?',
+        "  axes.num_experts[0] = 0   0 is not a count; a dense model is num_experts = 1",
+    ]
+
+
+def test_an_unknown_spec_names_its_nearest() -> None:
+    with pytest.raises(SpecError, match='did you mean "first-look"'):
+        load("frist-look")
+
+
+def test_a_derived_count_that_is_no_whole_number_is_not_a_design() -> None:
+    """1000 / 128 is no number of heads: the design is left out, not rounded."""
+    space = loads("[axes]\nhidden_size = [1000, 1024]\n[derived]\nnum_heads = 'hidden_size / 128'")
+    assert values(space, "hidden_size") == [1024]
+
+
+def test_what_a_spec_gives_overrides_a_record() -> None:
+    space = loads("[axes]\nmodel = ['llama-3.1-8b', 'mixtral-8x7b']\nvocab_size = [1000]\n[fixed]\nnum_layers = 4")
+    model = space.axis("model")
+    assert model is not None
+    assert "num_layers" not in model.sets
+    assert "vocab_size" not in model.sets
+    assert space.fixed["num_layers"] == 4
+
+
+def test_a_metric_may_be_given_and_then_nothing_is_computed_for_it() -> None:
+    """'a 7B at bf16 takes 14 GB' needs no shape: kernels.graph.Graph.resolve."""
+    space = single({"params_total": "7e9", "params_embedding": "0", "params_head": "0", "precision": "bf16"})
+    nodes, _ = space.graph.resolve(["weight_bytes"], space.given)
+    assert [node.name for node in nodes] == ["params_at_embedding_bits", "weight_bytes"]
+
+
+def test_defaults_in_use_are_stated() -> None:
+    space = loads("[axes]\nhidden_size = [1024]")
+    assert space.stated["gpu"] == "h100_sxm"
+    assert space.stated["head_dim"] == "128"
+    assert "hidden_size" not in space.stated
+    assert space.chosen["law"] == "besiroglu_2024"
+
+
+def test_narrowing_adds_conditions_and_replaces_objectives() -> None:
+    space = narrow(load("laptop"), ["gpu == 'rtx_4090'", "serve_bytes < 2e10"], [], ["decode_tokens_per_s"])
+    assert values(space, "gpu") == ["rtx_4090"]
+    assert space.maximize == ("decode_tokens_per_s",)
+    assert space.size == load("laptop").size
+    with pytest.raises(SpecError, match="serve_byte is not known"):
+        narrow(load("laptop"), ["serve_byte < 2e10"])
+
+
+def test_shipped_specs_are_whole() -> None:
+    """A first look of at least twenty million designs, a laptop's question, a frontier lab's."""
+    assert set(shipped()) >= {"first-look", "laptop", "frontier-lab"}
+    assert load("first-look").size >= 20_000_000
+    for name in shipped():
+        space = load(name)
+        assert space.minimize or space.maximize
+        assert space.description
+        assert math.prod(len(axis) for axis in space.axes) > 0
