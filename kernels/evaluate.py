@@ -6,30 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from kernels import scalar
 from kernels.graph import Graph
-from kernels.language import Formula, Kind, emit
+from kernels.interpreter import interpret
+from kernels.language import Formula, Kind, emit, unified
 
 Number = int | float
 
 
 @functools.lru_cache(maxsize=4096)
-def _function(formula: Formula, words: tuple[tuple[str, tuple[str, ...]], ...]) -> Callable[..., Any]:
+def _function(
+    formula: Formula, kinds: tuple[tuple[str, Kind], ...], words: tuple[tuple[str, tuple[str, ...]], ...]
+) -> Callable[..., Any]:
     known = dict(words)
-    lines = [f"    {name} = {emit(value, {}, known)}" for name, value in formula.steps]
+    typed = unified(formula, dict(kinds), known)
+    lines = [f"    {name} = {emit(value, {}, known)}" for name, value in typed.steps]
     source = "\n".join(
-        [f"def value({', '.join(formula.parameters)}):", *lines, f"    return {emit(formula.result, {}, known)}"]
+        [f"def value({', '.join(formula.parameters)}):", *lines, f"    return {emit(typed.result, {}, known)}"]
     )
-    scope: dict[str, Any] = dict(scalar.FUNCTIONS)
-    exec(compile(source, f"<{formula.name}>", "exec"), scope)
-    function: Callable[..., Any] = scope["value"]
-    return function
+    return interpret(source, "value")
 
 
-def compute(formula: Formula, kind: Kind, values: Mapping[str, Number], words: Mapping[str, tuple[str, ...]]) -> Number:
+def compute(graph: Graph, formula: Formula, kind: Kind, values: Mapping[str, Number]) -> Number:
     """The value of one formula, words as codes; the numbers numpy's, so that dividing by zero is inf, not an error."""
-    function = _function(formula, tuple((p, words[p]) for p in formula.parameters if p in words))
-    numbers = [np.float64(v) if isinstance(v, float) else np.int64(v) for v in (values[p] for p in formula.parameters)]
+    kinds = tuple((p, graph.kinds[p]) for p in formula.parameters)
+    words = tuple((p, graph.words[p]) for p in formula.parameters if p in graph.words)
+    function = _function(formula, kinds, words)
+    numbers = [np.float64(values[p]) if k == "float" else np.int64(values[p]) for p, k in kinds]
     with np.errstate(all="ignore"):
         result = function(*numbers)
         if kind == "float":
@@ -45,5 +47,5 @@ def evaluate(graph: Graph, wanted: Iterable[str], given: Mapping[str, Number]) -
     nodes, leaves = graph.resolve(wanted, given)
     values: dict[str, Number] = {leaf: given[leaf] for leaf in leaves}
     for node in nodes:
-        values[node.name] = compute(node.formula, node.kind, values, graph.words)
+        values[node.name] = compute(graph, node.formula, node.kind, values)
     return values

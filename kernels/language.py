@@ -225,6 +225,39 @@ def _compare(node: ast.Compare, scope: Mapping[str, Kind], words: Mapping[str, t
                 _number(side, scope, words)
 
 
+def unified(formula: Formula, kinds: Mapping[str, Kind], words: Mapping[str, tuple[str, ...]]) -> Formula:
+    """The formula with a conversion wherever a count meets a number in min, max or a conditional.
+
+    Compiled code converts there by itself, plain Python does not, and a count and the same number divide differently.
+    """
+    scope: dict[str, Kind] = {name: kinds[name] for name in formula.parameters}
+
+    class Convert(ast.NodeTransformer):
+        def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+            whole = _kind(node, scope, words)
+            body, orelse = (self._as(whole, part) for part in (node.body, node.orelse))
+            return ast.IfExp(self.visit(node.test), body, orelse)
+
+        def visit_Call(self, node: ast.Call) -> ast.expr:
+            if isinstance(node.func, ast.Name) and node.func.id in ("min", "max"):
+                whole = _kind(node, scope, words)
+                return ast.Call(node.func, [self._as(whole, part) for part in node.args], [])
+            return ast.Call(node.func, [self.visit(part) for part in node.args], [])
+
+        def _as(self, whole: Kind, part: ast.expr) -> ast.expr:
+            converted: ast.expr = self.visit(part)
+            if whole == "float" and _kind(part, scope, words) != "float":
+                return ast.Call(ast.Name("float", ast.Load()), [converted], [])
+            return converted
+
+    steps = []
+    for name, value in formula.steps:
+        kind = _kind(value, scope, words)
+        steps.append((name, Convert().visit(value)))
+        scope[name] = kind
+    return Formula(formula.name, formula.parameters, tuple(steps), Convert().visit(formula.result))
+
+
 def emit(node: ast.expr, rename: Mapping[str, str], words: Mapping[str, tuple[str, ...]]) -> str:
     """The expression as Python for a compiled loop: names renamed, words as their codes, functions nan-safe."""
 

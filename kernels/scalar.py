@@ -21,12 +21,12 @@ def maximum(a: float, b: float) -> float:
 
 def ceil(x: float) -> float:
     """Round up; a float, so that ``nan`` stays ``nan``."""
-    return np.ceil(x)
+    return np.ceil(float(x))  # numpy would leave an integer an integer
 
 
 def floor(x: float) -> float:
     """Round down; a float, so that ``nan`` stays ``nan``."""
-    return np.floor(x)
+    return np.floor(float(x))
 
 
 def sqrt(x: float) -> float:
@@ -59,6 +59,7 @@ def exp(x: float) -> float:
 
 def power(a: float, b: float) -> float:
     """a to the b; ``nan`` for a negative base, ``inf`` for zero to a negative power or past the largest double."""
+    a, b = float(a), float(b)  # a compiled power of a whole number would be repeated multiplication, which rounds more
     if 1e-30 < a < 1e30 and -10.0 < b < 10.0:  # the usual case, which can neither overflow nor leave the reals
         return math.pow(a, b)
     if a != a or b != b or a < 0.0:

@@ -60,24 +60,23 @@ def design_ids(plan: Plan, walk_ids: Cells) -> Cells:
 
 def rows(worker: Worker, blocks: range, columns: Sequence[str]) -> Rows:
     """The designs of these blocks that hold, in the order of the walk."""
-    space = worker.plan.space
-    axes = [f"#{axis.name}" for axis in space.axes]
-    found: dict[str, list[Cells]] = {name: [] for name in (*axes, *columns)}
+    names = [*(f"#{axis.name}" for axis in worker.plan.space.axes), *columns]
+    found: dict[str, list[Cells]] = {name: [] for name in names}
+    ids: list[Cells] = []
     for block in blocks:
         if worker.visit(block):
+            ids.append(worker.design_ids())
             for name, parts in found.items():
                 parts.append(worker.column(name))
-    joined = {name: np.concatenate(parts) if parts else np.zeros(0, np.int64) for name, parts in found.items()}
-    ids = np.zeros(len(joined[axes[0]]) if axes else sum(map(len, found[columns[0]])), np.int64)
-    for axis, stride in zip(space.axes, space.id_strides, strict=True):
-        ids += axis.kept[joined[f"#{axis.name}"]] * stride
-    return Rows(ids, joined)
+    none = [np.zeros(0, np.int64)]
+    return Rows(np.concatenate(ids or none), {name: np.concatenate(parts or none) for name, parts in found.items()})
 
 
-def chunks(plan: Plan, points: int = CHUNK_POINTS) -> list[range]:
-    """The blocks of a plan, in runs of about that many points."""
+def chunks(plan: Plan, points: int = CHUNK_POINTS) -> Iterator[range]:
+    """The blocks of a plan, in runs of about that many points; made as they are asked for, since they have no bound."""
     step = max(1, points // max(1, plan.box.points))
-    return [range(k, min(k + step, plan.box.blocks)) for k in range(0, plan.box.blocks, step)]
+    for first in range(0, plan.box.blocks, step):
+        yield range(first, min(first + step, plan.box.blocks))
 
 
 def each(

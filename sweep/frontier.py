@@ -24,6 +24,8 @@ from sweep.space import Space
 if TYPE_CHECKING:
     import polars as pl
 
+FOLDED_POINTS = 1 << 22  # points a thread folds at once: they leave nothing behind but the frontier
+
 
 @dataclass(frozen=True)
 class Frontier:
@@ -50,7 +52,7 @@ def frontier(
     local = threading.local()
     running: list[RunningFrontier] = []
 
-    def fold(worker: Worker, run: range) -> int:
+    def fold(worker: Worker, run: range) -> tuple[int, int]:
         if not hasattr(local, "frontier"):
             local.frontier = RunningFrontier(len(objectives))
             running.append(local.frontier)
@@ -63,13 +65,12 @@ def frontier(
                 for k, (name, sign) in enumerate(objectives):
                     values[:, k] = sign * worker.column(name)
                 local.frontier.fold(values, worker.walk_ids(block))
-        return feasible
+        return len(run), feasible
 
     feasible = done = 0
-    runs = chunks(plan)
-    for run, count in zip(runs, each(evaluator, fold, runs, threads), strict=True):
+    for blocks, count in each(evaluator, fold, chunks(plan, FOLDED_POINTS), threads):
         feasible += count
-        done += len(run)
+        done += blocks
         if progress is not None:
             progress(done, evaluator.box.blocks)
     merged = RunningFrontier(len(objectives))

@@ -117,7 +117,7 @@ def prune(space: Space) -> Space:
 
 def _holds(space: Space, condition: Condition, given: Mapping[str, int | float]) -> bool:
     values = evaluate(space.graph, condition.formula.parameters, given)
-    return bool(compute(condition.formula, "bool", values, space.graph.words))
+    return bool(compute(space.graph, condition.formula, "bool", values))
 
 
 def narrow(

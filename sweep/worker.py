@@ -31,6 +31,8 @@ class Worker:
         self._all = np.arange(max(1, self.plan.box.points), dtype=np.int32)
         self.shape = next(iter(evaluator.shapes.values()))
         self.positions = self._all[:0]
+        self._ids = np.zeros(1, np.int64)
+        self._ids_key = (-1, -1)
 
     def visit(self, block: int) -> int:
         """Evaluate a block; how many of its points meet all conditions. Their places in the block are positions."""
@@ -62,7 +64,7 @@ class Worker:
         """The values of a column (or, under '#' and its name, the places on an axis) at the points that hold."""
         value = self.plan.values[name]
         cells = self._floats if value.kind == "float" else self._integers
-        out = np.empty(len(self.positions), cells.dtype)
+        out = np.empty(len(self.positions), np.int32 if name.startswith("#") else cells.dtype)
         where = self.shape.maps[name]
         if where is None:
             gather_block(cells, self._start(name), self.positions, out)
@@ -70,8 +72,24 @@ class Worker:
             gather(cells, self._start(name), where, self.positions, out)
         return out
 
+    def design_ids(self) -> Cells:
+        """Design ids (mixed radix in the axes as written) of the points that hold."""
+        assert self._at is not None
+        box, axes = self.plan.box, self.plan.axes
+        strides = [self.plan.space.id_strides[k] for k in self.plan.order]
+        key = (self._at[box.sliced] if box.sizes else 0, self.shape.points)
+        if key != self._ids_key:
+            ids = np.zeros(1, np.int64)
+            for a in range(box.sliced, len(axes)):
+                first = self._at[a]
+                part = axes[a].kept[first : first + box.extents[a]] * strides[a]
+                ids = (ids[:, None] + part).reshape(-1)
+            self._ids, self._ids_key = ids, key
+        base = sum(int(axes[a].kept[self._at[a]]) * strides[a] for a in range(box.sliced))
+        return self._ids[self.positions] + np.int64(base)
+
     def walk_ids(self, block: int) -> Cells:
-        """Numbers of the points that hold in the order of the walk; Evaluator-independent, see design_ids."""
+        """Numbers of the points that hold in the order of the walk; execute.design_ids turns them into design ids."""
         return np.int64(block) * self.plan.box.points + self.positions
 
     def _at_block(self, block: int) -> tuple[int, ...]:

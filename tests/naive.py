@@ -17,7 +17,7 @@ def designs(space: Space, columns: list[str]) -> Iterator[tuple[int, dict[str, f
             given |= {name: values[place].item() for name, values in axis.sets.items()}
         parameters = [p for condition in space.conditions for p in condition.formula.parameters]
         values = evaluate(space.graph, [*columns, *parameters], given)
-        if all(compute(c.formula, "bool", values, space.graph.words) for c in space.conditions):
+        if all(compute(space.graph, c.formula, "bool", values) for c in space.conditions):
             yield design_id, {name: values[name] for name in columns}
 
 

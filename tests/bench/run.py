@@ -96,7 +96,7 @@ def main(spec: str = "first-look") -> None:
     engine, gathered, left, table, full = results.values()
     print(f"  evaluated: {engine / left:.0f} x factored NumPy, {engine / full:.0f} x NumPy broadcast in full")
     print(f"  as a table: {gathered / table:.1f} x factored NumPy, {gathered / full:.0f} x NumPy broadcast in full")
-    runs = chunks(plan)
+    runs = list(chunks(plan))
     for threads in sorted({1, cores()}):
         start = time.perf_counter()
         for _ in each(evaluator, lambda w, run: sum(w.visit(b) for b in run), runs, threads):
