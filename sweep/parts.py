@@ -1,0 +1,205 @@
+"""The Parquet parts of a run: how rows are cut into them, how one gets to disk, which of them can be kept.
+
+A part appears under its name only when it is whole and on disk. Its footer says which run it belongs to, which blocks
+of the walk its rows are from, and the sha256 of the rest of it: the parts alone say how far a run has come, and each
+is known to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from math import ceil, prod
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from sweep.execute import CHUNK_POINTS
+from sweep.manifest import Part
+from sweep.plan import Plan
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PART_ROWS = 1 << 20
+PART_BYTES = 128 << 20  # of a part in memory: wide rows make fewer rows a part
+PART_POINTS = 1 << 30  # designs after which a part is written however few of them held
+CHUNK_BYTES = 32 << 20  # of the rows a thread makes at once
+ROW_GROUP_ROWS = 1 << 18
+ZSTD_LEVEL = 1
+FOOTER = "llm-sweep"  # the key of what a part says of itself
+UNSEALED = "0" * 64
+PIECE = 8 << 20  # written at once, between two looks at whether to stop
+
+
+class Stopped(Exception):
+    """Writing was called off; nothing is left of the file."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How rows are cut: a part is closed after the chunk that brings it to so many rows, or to so many blocks."""
+
+    chunk_blocks: int
+    part_rows: int
+    part_blocks: int
+    row_group_rows: int
+    zstd_level: int
+    digits: int
+
+    @classmethod
+    def of(cls, plan: Plan, columns: int, part_rows: int = PART_ROWS) -> Layout:
+        """The layout of the rows of a plan with so many columns. It never depends on threads or on the machine."""
+        row_bytes = 8 * columns
+        points = max(1, plan.box.points)
+        rows = max(1, min(part_rows, PART_BYTES // row_bytes))
+        chunk = max(1, min(CHUNK_POINTS, CHUNK_BYTES // row_bytes, rows) // points)
+        blocks = max(1, PART_POINTS // points)
+        most_parts = ceil(plan.points / rows) + ceil(plan.box.blocks / blocks)
+        return cls(chunk, rows, blocks, ROW_GROUP_ROWS, ZSTD_LEVEL, max(5, len(str(most_parts))))
+
+    def described(self) -> dict[str, Any]:
+        """For the manifest."""
+        return asdict(self)
+
+    def chunks(self, first: int, blocks: int) -> Iterator[range]:
+        """Runs of blocks from a block on. Made as they are asked for: a list of them has no bound."""
+        for start in range(first, blocks, self.chunk_blocks):
+            yield range(start, min(start + self.chunk_blocks, blocks))
+
+    def name(self, number: int) -> str:
+        """The file name of a part; by name they are in the order of their rows."""
+        return f"part-{number:0{self.digits}d}.parquet"
+
+
+def designs_before(plan: Plan, block: int) -> int:
+    """Designs of the walk before a block. The last slice of an axis may be shorter, so this is no product."""
+    box = plan.box
+    if block == box.blocks:
+        return plan.points
+    whole, slices = divmod(block, box.counts[box.sliced])
+    width = prod(box.sizes[box.sliced + 1 :])
+    return (whole * box.sizes[box.sliced] + slices * box.extents[box.sliced]) * width
+
+
+def publish(path: Path, content: bytes | memoryview, stop: Event | None = None) -> None:
+    """Write a file so that it is there whole or not at all, whatever happens. Stopped when stop is set meanwhile."""
+    scratch = path.with_name(f".{path.name}.tmp")
+    try:
+        with scratch.open("wb") as stream:
+            for start in range(0, len(content), PIECE):
+                if stop is not None and stop.is_set():
+                    raise Stopped
+                stream.write(content[start : start + PIECE])
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(scratch, path)
+        sync_folder(path.parent)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def encode(frame: pl.DataFrame, layout: Layout, footer: Mapping[str, Any]) -> memoryview:
+    """A frame as Parquet, with what the part says of itself in its footer, sealed.
+
+    The seal is the sha256 of the file with zeros in place of the seal, so a part can be checked alone.
+    """
+    stream = io.BytesIO()
+    # DuckDB takes a column with a greatest number for one without nan (duckdb/duckdb#25521), so isnan would be wrong
+    ordered = not any(series.is_nan().any() for series in frame if series.dtype.is_float())
+    frame.write_parquet(
+        stream,
+        compression="zstd",
+        compression_level=layout.zstd_level,
+        statistics={"min": ordered, "max": ordered, "distinct_count": False, "null_count": True},
+        row_group_size=layout.row_group_rows,
+        metadata={FOOTER: json.dumps({**footer, "seal": UNSEALED})},
+    )
+    content = stream.getbuffer()
+    place = _seal_place(content, UNSEALED)
+    assert place is not None
+    content[place : place + len(UNSEALED)] = hashlib.sha256(content).hexdigest().encode()
+    return content
+
+
+def footer_of(identity: str, number: int, blocks: tuple[int, int], rows: int) -> dict[str, Any]:
+    """What a part says of itself, its seal aside; blocks are its first one and the one after its last."""
+    return {"run": identity, "part": number, "blocks": list(blocks), "rows": rows}
+
+
+def kept(folder: Path, layout: Layout, identity: str, threads: int) -> list[Part]:
+    """The parts that a run can go on from: its own, in a row from the first, none damaged.
+
+    Nothing but the parts is asked, and their files are read whole.
+    """
+    footers: list[dict[str, Any]] = []
+    while (found := _footer(folder / layout.name(len(footers)))) is not None:
+        start = footers[-1]["blocks"][1] if footers else 0
+        expected = footer_of(identity, len(footers), (start, found["blocks"][1]), found["rows"])
+        if found != expected | {"seal": found["seal"]}:
+            break
+        footers.append(found)
+
+    def checked(footer: dict[str, Any]) -> Part | None:
+        name = layout.name(footer["part"])
+        content = bytearray((folder / name).read_bytes())
+        digest = hashlib.sha256(content).hexdigest()
+        place = _seal_place(content, footer["seal"])
+        if place is None:
+            return None
+        content[place : place + len(UNSEALED)] = UNSEALED.encode()
+        if hashlib.sha256(content).hexdigest() != footer["seal"]:
+            return None
+        return Part(name, footer["rows"], len(content), digest, *footer["blocks"])
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(checked, footers))
+    return [part for part in takewhile(lambda part: part is not None, parts) if part is not None]
+
+
+def sweep_out(folder: Path, parts: Sequence[Part]) -> None:
+    """Remove what an interrupted run left: unfinished files, and parts behind a gap. Other people's files stay."""
+    names = {part.name for part in parts}
+    for path in folder.iterdir():
+        if re.fullmatch(r"\.part-\d+\.parquet\.tmp", path.name) or (
+            re.fullmatch(r"part-\d+\.parquet", path.name) and path.name not in names
+        ):
+            path.unlink()
+
+
+def _footer(path: Path) -> dict[str, Any] | None:
+    """What a part says of itself; None when it is missing or does not end as ours do."""
+    import polars as pl
+
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(pl.read_parquet_metadata(path)[FOOTER])
+        whole = len(found["blocks"]) == 2 and len(found["seal"]) == len(UNSEALED) and found["rows"] >= 0
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, KeyError, TypeError, ValueError):
+        return None
+    return found if whole else None
+
+
+def _seal_place(content: memoryview | bytearray, seal: str) -> int | None:
+    """Where the seal stands in the footer of a Parquet file, whose length the file ends with."""
+    length = int.from_bytes(content[-8:-4], "little") + 8
+    found = bytes(content[-length:]).find(f'"seal": "{seal}"'.encode())
+    return None if found < 0 else len(content) - length + found + len('"seal": "')
