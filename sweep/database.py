@@ -1,0 +1,334 @@
+"""DuckDB over a space that was never written, or over a run: all that is known of DuckDB's client is kept here.
+
+One cursor a query, no progress bar, as many threads as there are cores for us; the main thread only waits, so that
+Ctrl-C stops a query, which DuckDB alone would not.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from kernels.graph import Graph, near
+from kernels.language import FormulaError, from_text, kind_of
+from sweep import opensql
+from sweep.columns import Column
+from sweep.dataset import DesignsDataset
+from sweep.errors import RunError, SweepError
+from sweep.execute import cores
+from sweep.resources import resource_dir
+from sweep.space import Space
+from sweep.sqltext import literal, quoted, to_sql
+
+if TYPE_CHECKING:
+    import polars as pl
+
+T = TypeVar("T")
+
+BATCH_ROWS = 1 << 17
+MOST_OBJECTIVES = 8
+
+
+class QueryError(SweepError):
+    """A query that DuckDB does not accept or could not finish, in DuckDB's words."""
+
+
+class Answer:
+    """The rows a query returns: read once, as batches while they come or whole."""
+
+    def __init__(self, database: Database, cursor: Any, reader: pa.RecordBatchReader) -> None:
+        self._database = database
+        self._cursor = cursor
+        self._reader = reader
+        self.schema: pa.Schema = reader.schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, batch by batch, however many there are."""
+        try:
+            while (batch := self._database.wait(self._next, self._cursor)) is not None:
+                if batch.num_rows:
+                    yield batch
+        finally:
+            self.close()
+
+    def reader(self) -> pa.RecordBatchReader:
+        """The rows as an Arrow stream, for whoever takes one."""
+        return pa.RecordBatchReader.from_batches(self.schema, self.batches())
+
+    def pl(self) -> pl.DataFrame:
+        """All rows at once; sums of whole numbers, which DuckDB widens, as int64 where they fit and else float64."""
+        import polars as pl
+
+        table = pl.from_arrow(pa.Table.from_batches(list(self.batches()), self.schema))
+        assert isinstance(table, pl.DataFrame)
+        return table.with_columns(narrowed(table[name]) for name in table.columns)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._cursor.close()
+
+    def _next(self) -> pa.RecordBatch | None:
+        try:
+            return self._reader.read_next_batch()
+        except StopIteration:
+            return None
+
+
+def narrowed(series: pl.Series) -> pl.Series:
+    """A decimal column as int64 where it holds whole numbers that fit, else as float64; others as they are."""
+    import polars as pl
+
+    if not series.dtype.is_decimal():
+        return series
+    if series.dtype == pl.Decimal(38, 0):
+        whole = series.cast(pl.Int64, strict=False)
+        if whole.null_count() == series.null_count():
+            return whole
+    return series.cast(pl.Float64)
+
+
+class Database:
+    """An in-memory DuckDB with the table designs, the catalogue, metrics, inputs and the macros.
+
+    Made by open_space or open_run; close it, or use it in a with statement.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._settings = (
+            f"set enable_progress_bar = false; set threads = {threads or cores()}; "
+            "set python_enable_replacements = false; set autoinstall_known_extensions = false;"
+        )
+        self._connection = duckdb.connect()
+        self._connection.execute(self._settings)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="duckdb")
+        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._dataset: DesignsDataset | None = None
+        self.columns: tuple[Column, ...] = ()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop whatever runs and let everything go."""
+        for answer in list(self._open):
+            answer.close()
+        self._pool.shutdown(wait=True)
+        self._connection.close()
+
+    # ---------------------------------------------------------------------------------------------- what is in it
+
+    @classmethod
+    def open_space(cls, space: Space) -> Database:
+        """With the virtual table of a space as designs: evaluated as queries ask."""
+        self = cls()
+        self._dataset = DesignsDataset(space)
+        self._connection.register("_designs", self._dataset)
+        self._connection.execute("create or replace view designs as select * from _designs")
+        self._fill(space.graph, tuple(self._dataset.columns.values()))
+        return self
+
+    @classmethod
+    def open_run(cls, folder: str | Path) -> Database:
+        """With the rows of a run folder as designs."""
+        from sweep.manifest import columns_of, read_manifest
+
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        if not manifest.complete:
+            raise RunError(
+                f"{folder}: is not complete yet; sweep run {folder / 'spec.toml'} -o {folder} goes on with it"
+            )
+        return cls.open_parts(sorted((folder / "parts").glob("*.parquet")), columns_of(manifest))
+
+    @classmethod
+    def open_parts(cls, parts: Sequence[Path], columns: Sequence[Column]) -> Database:
+        """With the rows of these Parquet files as designs, wherever the process goes next."""
+        from kernels.model import GRAPH
+
+        self = cls()
+
+        if parts:
+            paths = ", ".join(literal(_not_a_pattern(path.absolute())) for path in parts)
+            view = opensql.view(f"[{paths}]")
+        else:  # a space without a single design
+            types = {"int": "bigint", "float": "double", "bool": "boolean", "word": "varchar"}
+            nothing = ", ".join(f"cast(null as {types[c.kind]}) as {quoted(c.name)}" for c in columns)
+            view = f"create or replace view designs as select {nothing} where false"
+        try:
+            self._connection.execute(view)
+        except duckdb.Error as error:
+            raise _told(error) from None
+        self._fill(GRAPH, tuple(columns))
+        return self
+
+    def _fill(self, graph: Graph, columns: tuple[Column, ...]) -> None:
+        self.columns = columns
+        parts = [opensql.comments(columns), opensql.catalogue(), opensql.described(graph, columns)]
+        statements = [*(s for part in parts for s in part), opensql.macros(), *opensql.metric_macros(graph)]
+        self._connection.execute("\n".join(statements))
+
+    # -------------------------------------------------------------------------------------------------- questions
+
+    def query(self, sql: str, params: Mapping[str, Any] | Sequence[Any] | None = None) -> Answer:
+        """Run SQL, one statement or several, and return the rows of the last one as they come.
+
+        params are values for $name (a mapping) or for ? in the last statement (a sequence). QueryError with DuckDB's
+        own message where it has something to say.
+        """
+        cursor = self._cursor()
+        try:
+            statements = cursor.extract_statements(sql)
+        except duckdb.Error as error:
+            raise _told(error) from None
+        if not statements:
+            raise QueryError("the query is empty")
+        named = set().union(*(statement.named_parameters for statement in statements))
+        if isinstance(params, Mapping) and (unknown := [name for name in params if name not in named]):
+            asked = f"it asks for {', '.join(f'${name}' for name in sorted(named))}" if named else "it asks for none"
+            raise QueryError(f"the query has no parameter ${unknown[0]}; {asked}{near(unknown[0], named)}")
+        for statement in statements[:-1]:
+            self.wait(lambda s=statement: _finish(cursor, s, _given(s, params, False)), cursor)  # type: ignore[misc]
+        last = statements[-1]
+        reader = self.wait(lambda: _reader(cursor, last, _given(last, params, True)), cursor)
+        answer = Answer(self, cursor, reader)
+        self._open.add(answer)
+        return answer
+
+    def frontier(
+        self, minimize: Sequence[str], maximize: Sequence[str] = (), where: str | Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """The designs that no other one beats on all objectives, whole rows, by objectives and then design_id.
+
+        where are conditions in the language of the metrics, over the columns of designs. Ties are all kept; a design
+        with an objective that is nan is not on the frontier.
+        """
+        goals = [self._objective(name) for name in minimize] + [f"-{self._objective(name)}" for name in maximize]
+        if not goals:
+            raise SweepError("a frontier needs an objective: name a column to minimize or to maximize")
+        if len(goals) > MOST_OBJECTIVES:
+            raise SweepError(f"a frontier takes up to {MOST_OBJECTIVES} objectives, not {len(goals)}")
+        conditions = [self.condition(text) for text in ([where] if isinstance(where, str) else where)]
+        kept = f" where {' and '.join(conditions)}" if conditions else ""
+        goals += ["0"] * (MOST_OBJECTIVES - len(goals))
+        listed = ", ".join(f"{goal} as o{k}" for k, goal in enumerate(goals, start=1))
+        question = (resource_dir("queries") / "frontier.sql").read_text(encoding="utf-8").strip().removesuffix(";")
+        order = ", ".join(f"o{k}" for k in range(1, MOST_OBJECTIVES + 1))
+        return self.query(
+            f"create or replace temp view objectives as select design_id, {listed} from designs{kept};\n"
+            f"with frontier as (\n{question}\n)\n"
+            f"select designs.* from designs join frontier using (design_id) order by {order}, design_id"
+        ).pl()
+
+    def condition(self, text: str) -> str:
+        """A condition in the language of the metrics as SQL over designs. SweepError names what is wrong with it."""
+        kinds = {column.name: column.kind for column in self.columns}
+        words = {column.name: column.words for column in self.columns if column.kind == "word"}
+        try:
+            formula = from_text("where", text)
+            for name in formula.parameters:
+                self._known(name, f'"{text}"')
+            if kind_of(formula, kinds, words) != "bool":  # type: ignore[arg-type]
+                raise FormulaError("it is not a condition: compare it with something")
+            return to_sql(formula, kinds)  # type: ignore[arg-type]
+        except FormulaError as error:
+            raise SweepError(f'"{text}": {error}') from None
+
+    def _objective(self, name: str) -> str:
+        column = self._known(name, "objective")
+        if column.kind == "word":
+            raise SweepError(f"{name} holds words, and an objective is a number")
+        return f"cast({quoted(name)} as bigint)" if column.kind == "bool" else quoted(name)
+
+    def _known(self, name: str, place: str) -> Column:
+        found = next((column for column in self.columns if column.name == name), None)
+        if found is None:
+            hint = near(name, [column.name for column in self.columns])
+            raise SweepError(f"{place}: {name} is not a column of designs{hint}")
+        return found
+
+    # ------------------------------------------------------------------------------------------------ how it runs
+
+    def _cursor(self) -> Any:
+        """A connection of its own to the same tables: a query left half read blocks nobody else."""
+        cursor = self._connection.cursor()
+        cursor.execute(self._settings)
+        if self._dataset is not None:
+            cursor.register("_designs", self._dataset)
+        return cursor
+
+    def wait(self, work: Callable[[], T], cursor: Any) -> T:
+        """The result of work done on another thread, so that Ctrl-C reaches us and stops the query."""
+        future = self._pool.submit(work)
+        try:
+            return _result(future)
+        except KeyboardInterrupt:
+            cursor.interrupt()
+            future.exception()
+            raise
+        except duckdb.Error as error:
+            raise _told(error) from None
+        except pa.ArrowException as error:
+            raise QueryError(str(error)) from None
+
+
+def run_frontier(
+    folder: str | Path, minimize: Sequence[str], maximize: Sequence[str] = (), where: str | Sequence[str] = ()
+) -> pl.DataFrame:
+    """The frontier of a run, whole rows, by objectives and then design_id; see Database.frontier."""
+    with Database.open_run(folder) as database:
+        return database.frontier(minimize, maximize, where)
+
+
+def _result(future: Future[T]) -> T:
+    while True:
+        try:
+            return future.result(timeout=0.1)
+        except NotYet:
+            if future.done():
+                return future.result()
+
+
+def _given(statement: Any, params: Mapping[str, Any] | Sequence[Any] | None, is_last: bool) -> Any:
+    """The values among params that a statement asks for."""
+    if params is None:
+        return None
+    if isinstance(params, Mapping):
+        return {name: params[name] for name in statement.named_parameters if name in params} or None
+    return list(params) if is_last else None
+
+
+def _finish(cursor: Any, statement: Any, params: Any) -> None:
+    cursor.execute(statement.query, params).fetchall()
+
+
+def _reader(cursor: Any, statement: Any, params: Any) -> pa.RecordBatchReader:
+    relation = cursor.sql(statement.query, params=params)
+    if relation is None:  # a statement that returns no rows
+        return pa.RecordBatchReader.from_batches(pa.schema([]), [])
+    reader: pa.RecordBatchReader = relation.to_arrow_reader(BATCH_ROWS)
+    return reader
+
+
+def _told(error: duckdb.Error) -> QueryError:
+    """DuckDB's message without the name of its exception; candidates and the marked line stay."""
+    message = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", str(error)).strip()
+    return QueryError(re.sub(r"\n\s*\n", "\n", message))
+
+
+def _not_a_pattern(path: Path) -> str:
+    """A path in which DuckDB sees no pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))

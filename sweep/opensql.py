@@ -1,0 +1,116 @@
+"""``open.sql``: what any DuckDB client needs to read a run, as text that names no place.
+
+Started inside the run folder, ``duckdb -init open.sql`` has the view ``designs`` over the run's parts, the catalogue,
+the metrics and inputs, and the macros. The same statements set up our own connections, so that both see the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sweep.columns import Column
+from sweep.resources import resource_dir
+from sweep.sqltext import literal, macro, quoted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kernels.graph import Graph
+
+CATALOGUE = ("accelerators", "precisions", "laws", "models")
+
+
+def text(columns: Sequence[Column], name: str) -> str:
+    """The open.sql of a run with these columns. The same columns and catalogue give the same bytes."""
+    from kernels.model import GRAPH
+
+    heading = [
+        f"-- {_one_line(name)}: everything to ask about this run. Start a DuckDB client inside its folder:",
+        "--     duckdb -init open.sql",
+        f"{view(literal('parts/*.parquet'))};",
+    ]
+    parts = [heading, comments(columns), catalogue(), described(GRAPH, columns), [macros()], metric_macros(GRAPH)]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def view(files: str) -> str:
+    """The statement that makes designs of these Parquet files."""
+    return f"create or replace view designs as select * from read_parquet({files}, hive_partitioning = false)"
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
+
+
+def comments(columns: Iterable[Column]) -> list[str]:
+    """Statements that tell the unit, the meaning and the source of every column of designs."""
+    return [f"comment on column designs.{quoted(c.name)} is {literal(comment(c))};" for c in columns]
+
+
+def comment(column: Column) -> str:
+    """What there is to know of a column, in a line."""
+    unit = f"[{column.unit}] " if column.unit else ""
+    source = f" ({column.source})" if column.source else ""
+    return f"{unit}{column.meaning}{source}"
+
+
+def catalogue() -> list[str]:
+    """Statements that make the tables of the catalogue."""
+    from sweep.catalogue import frame
+
+    return [_table(table, frame(table)) for table in CATALOGUE]
+
+
+def described(graph: Graph, columns: Iterable[Column] = ()) -> list[str]:
+    """Statements that make the tables metrics and inputs; columns nobody else declares are metrics of the spec."""
+    import polars as pl
+
+    from sweep.listing import inputs, metrics
+
+    known = metrics(graph)
+    own = [
+        {"name": c.name, "unit": c.unit, "meaning": c.meaning, "formula": None, "source": c.source, "depends_on": None}
+        for c in columns
+        if c.name not in graph and c.name != "design_id" and not c.is_axis
+    ]
+    return [
+        _table("metrics", pl.concat([known, pl.DataFrame(own, schema=known.schema)])),
+        _table("inputs", inputs(graph)),
+    ]
+
+
+def macros() -> str:
+    """The Pareto macros of ``queries/``."""
+    return (resource_dir("queries") / "macros.sql").read_text(encoding="utf-8").strip()
+
+
+def metric_macros(graph: Graph) -> list[str]:
+    """Statements that make every metric a scalar macro of what it depends on, for what-ifs on a row."""
+    return [macro(m.name, m.formula, graph.kinds) for m in graph.metrics.values() if m.formula.parameters]
+
+
+def _table(name: str, frame: pl.DataFrame) -> str:
+    """The statement that makes a table of a frame: its rows as literals, its types said."""
+    types = [_type(dtype) for dtype in frame.dtypes]
+    names = ", ".join(map(quoted, frame.columns))
+    rows = ",\n".join("    (" + ", ".join(map(_cell, row)) + ")" for row in frame.iter_rows())
+    casts = ", ".join(f"cast({quoted(c)} as {t}) as {quoted(c)}" for c, t in zip(frame.columns, types, strict=True))
+    return f"create or replace table {name} as select {casts} from (values\n{rows}\n) as rows({names});"
+
+
+def _type(dtype: pl.DataType) -> str:
+    import polars as pl
+
+    return {pl.String(): "varchar", pl.Float64(): "double", pl.Int64(): "bigint"}[dtype]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, float):
+        return f"'{value!r}'" if math.isinf(value) or math.isnan(value) else f"{value!r}"
+    return str(value)

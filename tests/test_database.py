@@ -1,0 +1,236 @@
+"""SQL over a space that was never written and over a run: the same answers, and errors in plain words."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from polars.testing import assert_frame_equal
+
+from sweep.columns import declare, wanted
+from sweep.database import Database, QueryError, run_frontier
+from sweep.dataset import scan
+from sweep.errors import RunError, SweepError
+from sweep.frontier import frontier
+from sweep.resolve import loads, narrow
+from sweep.run import write
+from sweep.space import Space
+
+SPEC = """
+name = "small"
+columns = ["params_total", "loss_nats", "lifetime_usd", "serve_bytes", "decode_tokens_per_s", "in_fitted_range"]
+[axes]
+hidden_size  = [1024, 2048, 3072, 4096]
+num_layers   = [16, 24, 80]
+train_tokens = { log10 = [10, 13], points = 9 }
+precision    = ["bf16", "fp8_e4m3", "int4_g128"]
+gpu          = ["v100_sxm2_32", "h100_sxm", "b200_sxm"]
+[metrics]
+usd_per_loss = { formula = "lifetime_usd / loss_nats", unit = "USD/nat", meaning = "Price of a nat." }
+[where]
+"fits" = "min_gpus_to_serve <= 4"
+[frontier]
+minimize = ["loss_nats", "lifetime_usd"]
+"""
+
+
+@pytest.fixture(scope="module")
+def space() -> Space:
+    return loads(SPEC)
+
+
+@pytest.fixture(scope="module")
+def folder(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "a=b [x]"  # what DuckDB could take for a partition or a pattern
+    write(space, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def virtual(space: Space) -> Iterator[Database]:
+    with Database.open_space(space) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def kept(folder: Path) -> Iterator[Database]:
+    with Database.open_run(folder) as database:
+        yield database
+
+
+def test_a_space_and_its_run_answer_alike(space: Space, virtual: Database, kept: Database) -> None:
+    names = ", ".join(c.name for c in declare(space, wanted(space)))
+    query = f"select {names} from designs order by design_id"
+    there, here = virtual.query(query).pl(), kept.query(query).pl()
+    assert len(there) == scan(space).select(pl.len()).collect().item()
+    assert_frame_equal(here, there, check_exact=True, check_dtypes=False, categorical_as_str=True)
+
+
+def test_what_stands_beside_designs(virtual: Database, kept: Database) -> None:
+    for database in (virtual, kept):
+        for table in ("accelerators", "precisions", "laws", "models", "metrics", "inputs"):
+            assert len(database.query(f"from {table}").pl()) > 5
+        own = database.query("select unit, meaning from metrics where name = 'usd_per_loss'").pl()
+        assert own.rows() == [("USD/nat", "Price of a nat.")]
+        told = database.query(
+            "select comment from duckdb_columns() where table_name = 'designs' and column_name = 'serve_bytes'"
+        ).pl()
+        assert str(told.item()).startswith("[byte] ")
+        best = database.query("select count(*) from pareto2('designs', loss_nats, lifetime_usd)").pl().item()
+        assert best > 0
+    head = virtual.query("select kv_cache_bytes(kv_cache_bytes_per_token := 2, context_tokens := 3, batch_size := 4)")
+    assert head.pl().item() == 24
+
+
+def test_a_join_with_the_catalogue(virtual: Database) -> None:
+    found = virtual.query(
+        "select distinct gpu, designs.gpu_memory_bytes as ours, a.gpu_memory_bytes as theirs "
+        "from designs join accelerators as a on a.id = gpu order by gpu"
+    )
+    rows = found.pl()
+    assert len(rows) == 3
+    assert rows["ours"].to_list() == rows["theirs"].to_list()
+
+
+def test_parameters_are_bound_by_name_or_in_order(virtual: Database) -> None:
+    query = "select count(*) as n from designs where num_layers = $layers and gpu = $gpu"
+    named = virtual.query(query, {"layers": 16, "gpu": "h100_sxm"}).pl().item()
+    assert (
+        named
+        == virtual.query("select count(*) from designs where num_layers = ? and gpu = ?", [16, "h100_sxm"]).pl().item()
+    )
+    assert named > 0
+    with pytest.raises(QueryError, match=r"no parameter \$layer; it asks for \$gpu, \$layers; did you mean .layers."):
+        virtual.query(query, {"layer": 16, "gpu": "h100_sxm"})
+    with pytest.raises(QueryError, match="Values were not provided for the following parameters: layers"):
+        virtual.query(query, {"gpu": "h100_sxm"})
+
+
+def test_several_statements_return_the_rows_of_the_last(virtual: Database) -> None:
+    text = "create or replace temp table few as select * from designs limit $n; select count(*) as n from few"
+    assert virtual.query(text, {"n": 3}).pl().item() == 3
+    assert virtual.query("select sum(num_layers) as s from designs").pl().schema == {"s": pl.Int64}
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("selec 1", 'syntax error at or near "selec"'),
+        ("select los_nats from designs", 'Candidate bindings: "loss_nats"'),
+        ("from design", 'Did you mean "designs"?'),
+        ("select cast('x' as double)", "Could not convert string 'x' to DOUBLE"),
+        (" ; ", "the query is empty"),
+        ("from somewhere_in_python", "does not exist"),
+    ],
+)
+def test_errors_are_in_the_words_of_duckdb(virtual: Database, query: str, message: str) -> None:
+    somewhere_in_python = pl.DataFrame({"a": [1]})
+    with pytest.raises(QueryError) as caught:
+        virtual.query(query).pl()
+    assert message in str(caught.value)
+    assert "Error:" not in str(caught.value)
+    assert len(somewhere_in_python) == 1
+
+
+def test_a_large_answer_streams(virtual: Database) -> None:
+    answer = virtual.query("select i, i + 0.5 as half from range(100000000000) as t(i)")
+    first = next(answer.batches())
+    assert isinstance(first, pa.RecordBatch)
+    assert 0 < first.num_rows < 10**6
+    answer.close()
+    assert virtual.query("select 1").pl().item() == 1
+    unread = virtual.query("select * from designs")
+    assert virtual.query("select 2").pl().item() == 2
+    assert unread.reader().read_all().num_rows == virtual.query("select count(*) from designs").pl().item()
+
+
+def test_ctrl_c_stops_a_query(virtual: Database) -> None:
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    started = time.monotonic()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        virtual.query("select count(*) from range(100000000) as a(i), range(100000) as b(j) where i * j % 7 = 3").pl()
+    assert time.monotonic() - started < 10
+    assert virtual.query("select 1").pl().item() == 1
+
+
+# ---------------------------------------------------------------------------------------------------- frontiers
+
+
+@pytest.mark.parametrize(
+    ("minimize", "maximize"),
+    [
+        (["loss_nats", "lifetime_usd"], []),
+        (["serve_bytes"], ["decode_tokens_per_s"]),
+        (["loss_nats", "lifetime_usd", "serve_bytes"], ["decode_tokens_per_s"]),
+        ([], ["params_total"]),
+    ],
+)
+@pytest.mark.parametrize("where", [(), ("loss_nats < 2.6 and not (lifetime_usd > 1e6)",)])
+def test_the_frontier_of_a_run_is_that_of_its_space(
+    space: Space, folder: Path, minimize: list[str], maximize: list[str], where: tuple[str, ...]
+) -> None:
+    expected = frontier(narrow(space, where, minimize, maximize)).frame
+    found = run_frontier(folder, minimize, maximize, where)
+    assert len(found) > 0
+    assert found["design_id"].to_list() == expected["design_id"].to_list()
+    for name in (*minimize, *maximize):
+        assert found[name].to_list() == expected[name].to_list()
+
+
+def test_a_condition_on_words_and_on_what_is_nan(kept: Database) -> None:
+    found = kept.frontier(["loss_nats"], where='gpu == "h100_sxm" and precision != "bf16"')
+    assert set(found["gpu"]) == {"h100_sxm"}
+    everything = kept.query("select count(*) from designs").pl().item()
+    slow = kept.query(f"select count(*) from designs where {kept.condition('decode_tokens_per_s > 0')}").pl().item()
+    unknown = kept.query("select count(*) from designs where isnan(decode_tokens_per_s)").pl().item()
+    assert slow == everything - unknown
+    assert unknown > 0  # which DuckDB denies where the file's statistics show a greatest number
+
+
+def test_what_is_nan_in_a_run_is_nan_to_every_query(virtual: Database, kept: Database) -> None:
+    for column in ("lifetime_usd", "decode_tokens_per_s"):
+        query = f"select count(*) as n, count(*) filter (where isnan({column})) as m from designs where isnan({column})"
+        assert kept.query(query).pl().rows() == virtual.query(query).pl().rows()
+        beyond = f"select count(*) from designs where {column} > 1e300"
+        assert kept.query(beyond).pl().item() == virtual.query(beyond).pl().item() > 0
+
+
+@pytest.mark.parametrize(
+    ("minimize", "where", "message"),
+    [
+        (["los_nats"], (), 'los_nats is not a column of designs; did you mean "loss_nats"?'),
+        (["gpu"], (), "gpu holds words"),
+        ([], (), "a frontier needs an objective"),
+        (["loss_nats"] * 9, (), "up to 8 objectives, not 9"),
+        (["loss_nats"], ("serve_byte < 3",), 'did you mean "serve_bytes"?'),
+        (["loss_nats"], ('gpu == "h100"',), "did you mean 'h100_sxm'?"),
+        (["loss_nats"], ("serve_bytes",), "not a condition"),
+        (["loss_nats"], ("1; drop table x",), "not an expression"),
+        (['x" from y; --'], (), "is not a column of designs"),
+    ],
+)
+def test_mistakes_in_a_question_are_named(
+    kept: Database, minimize: list[str], where: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(SweepError) as caught:
+        kept.frontier(minimize, where=where)
+    assert message in str(caught.value)
+
+
+def test_a_folder_that_is_no_run_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        Database.open_run(tmp_path)
+
+
+def test_a_run_without_designs_has_columns(tmp_path: Path) -> None:
+    nothing = loads('[axes]\nhidden_size = [1024, 2048]\n[where]\n"none" = "loss_nats < 0"')
+    write(nothing, tmp_path / "run")
+    with Database.open_run(tmp_path / "run") as database:
+        assert database.query("from designs").pl().shape[0] == 0
+        assert len(database.frontier(["loss_nats"])) == 0
