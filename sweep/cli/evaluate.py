@@ -1,0 +1,55 @@
+"""sweep eval"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sweep.cli.shared import output_options, settings
+
+
+@click.command("eval")
+@click.argument("points", required=False, type=click.Path(path_type=Path))
+@click.option("--columns", metavar="A,B", help="Metrics to add, separated by commas; the usual ones when not given.")
+@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set an input for every row; repeat it.")
+@click.option("--strict", is_flag=True, help="Stop at the first row that cannot be evaluated.")
+@output_options("table csv json parquet xlsx")
+def eval_command(
+    points: Path | None,
+    columns: str | None,
+    sets: tuple[str, ...],
+    strict: bool,
+    output: Path | None,
+    format_: str | None,
+) -> None:
+    """Add metrics to a table of designs, the same rows in the same order; an empty cell takes its default.
+
+    \b
+        sweep eval --set model=llama-3.1-8b --set gpu=h100_sxm --columns params_total,serve_bytes
+        sweep eval designs.csv --columns params_total,loss_nats -o evaluated.csv
+
+    POINTS is a CSV, Parquet or XLSX file, or - for CSV from standard input. Columns that are not inputs pass through.
+    """
+    from sweep import files, tables
+    from sweep.errors import SweepError
+    from sweep.points import evaluate_rows
+
+    frame = files.read(points)
+    names = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
+    result, bad = evaluate_rows(frame, names, settings(sets))
+    first_line = 2 if points is not None and points.suffix.lower() != ".parquet" else 1
+    lines = [f"line {b.row + first_line}: {b.column}: {b.reason}" for b in bad]
+    if strict and lines:
+        raise SweepError(f"{points}: {lines[0]}; nothing was written")
+    if output is not None or format_ not in (None, "table"):
+        files.write(result, output, format_)
+    elif points is None:
+        tables.print_record(result)
+    else:
+        tables.print_table(result)
+    if lines:
+        shown = "\n  ".join(lines[:50] + ([f"... and {len(lines) - 50} more"] if len(lines) > 50 else []))
+        evaluated = len(result) - len(lines)
+        click.echo(f"{points}: {len(lines)} of {len(result)} rows were not evaluated\n  {shown}", err=True)
+        click.echo(f"{evaluated} rows were evaluated; the others kept their place with empty metrics", err=True)

@@ -1,0 +1,42 @@
+"""sweep run"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("run")
+@click.argument("spec")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The run folder; runs/NAME when not given.")
+@click.option("--dry-run", is_flag=True, help="Say what the space holds and what it would take, and do nothing.")
+@click.option("--threads", type=click.IntRange(1), help="Threads; all cores when not given.")
+def run_command(spec: str, output: Path | None, dry_run: bool, threads: int | None) -> None:
+    """Evaluate a space into a run folder of Parquet parts; the same command continues one that was interrupted.
+
+    \b
+        sweep run first-look -o runs/first-look
+    """
+    from sweep.resolve import load
+
+    space = load(spec)
+    folder = output or Path("runs") / space.name
+    if dry_run:
+        from sweep.dryrun import dry_run as look
+
+        click.echo("\n".join(look(space).lines()))
+        return
+    from sweep.progress import bar
+    from sweep.run import write
+
+    with bar(space.name) as progress:
+        done = write(space, folder, threads=threads, progress=progress)
+    if done.already_complete:
+        click.echo(f"{folder} is complete already: {done.rows:,} designs in {done.parts} parts")
+        return
+    click.echo(
+        f"{folder}: {done.rows:,} of {space.size:,} designs met all conditions; "
+        f"{done.parts} parts, {done.bytes / 1e6:,.1f} MB"
+    )
+    click.echo(f'  next: sweep frontier {folder}, sweep sql {folder} "select ...", or duckdb -init open.sql inside it')

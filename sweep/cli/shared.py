@@ -1,0 +1,108 @@
+"""What several commands share: opening a spec or a run, options, notes beside a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sweep.space import Space
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def spec_or_run(function: F) -> F:
+    """The argument SPEC_OR_RUN: a spec file, the name of a shipped spec, or a run folder."""
+    return click.argument("spec_or_run", metavar="SPEC_OR_RUN")(function)
+
+
+def where_option(function: F) -> F:
+    """Conditions beside those of the spec, repeatable."""
+    text = 'Keep designs for which this holds, e.g. "serve_bytes <= 80e9"; repeat it for more.'
+    return click.option("--where", multiple=True, metavar="EXPR", help=text)(function)
+
+
+def objective_options(function: F) -> F:
+    """--minimize and --maximize, repeatable."""
+    more = click.option("--maximize", multiple=True, metavar="METRIC", help="An objective, more is better.")
+    less = "An objective, less is better; repeat it for more. The spec's own objectives when none are named."
+    return click.option("--minimize", multiple=True, metavar="METRIC", help=less)(more(function))
+
+
+def output_options(formats: str, rows: int | None = None) -> Callable[[F], F]:
+    """-o and --format, and --rows where a table is shown."""
+
+    def add(function: F) -> F:
+        choice = click.Choice(formats.split())
+        if rows is not None:
+            shown = f"Rows of a table to show; {rows} when not given."
+            function = click.option("--rows", type=click.IntRange(1), default=rows, help=shown)(function)
+        function = click.option("--format", "format_", type=choice, help="By default that of -o, else a table.")(
+            function
+        )
+        return click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file.")(function)
+
+    return add
+
+
+def settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    """--set name=value, parsed."""
+    given = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"{pair!r} is not name=value", param_hint="--set")
+        given[name.strip()] = value.strip()
+    return given
+
+
+def run_folder(name: str) -> Path | None:
+    """The run folder of that name, if it is one."""
+    path = Path(name)
+    return path if (path / "manifest.json").is_file() else None
+
+
+def open_space(name: str) -> Space:
+    """The space of a spec, or of the spec that a run folder was made from."""
+    from sweep.resolve import load
+
+    folder = run_folder(name)
+    return load(folder / "spec.toml" if folder else name)
+
+
+def notes(space: Space, frame: pl.DataFrame) -> list[str]:
+    """What a reader of a table has to know: the law, extrapolations, what cannot be compared, defaults."""
+    law = space.chosen.get("law")
+    said = []
+    if "loss_nats" in frame.columns:
+        if law:
+            said.append(f"loss_nats by {law}, in nats per token of that law's own data and tokenizer")
+        vocabulary = space.axis("vocab_size")
+        if vocabulary is not None and len(vocabulary) > 1:
+            said.append("losses of different vocab_size are not comparable: a token is not the same amount of text")
+        for axis, blind in BLIND.items():
+            if (varied := space.axis(axis)) is not None and len(varied) > 1:
+                said.append(blind)
+    if "in_fitted_range" in frame.columns and len(frame):
+        outside = len(frame) - int(frame["in_fitted_range"].sum())
+        if outside:
+            said.append(f"{outside} of {len(frame)} rows lie outside the range their law was fitted on: extrapolated")
+    if space.stated:
+        kinds = ", ".join(f"{name} = {value}" for name, value in space.stated.items() if name in _TOLD)
+        said.append(f"defaults in use: {kinds}; all of them: sweep explain, or the manifest of a run")
+    return said
+
+
+BLIND = {
+    "precision": "loss_nats is that of the model as trained: what serving in fewer bits costs in quality is not in it",
+    "num_experts": "a dense law sees the parameters a token passes through: what more experts gain is not in loss_nats",
+}
+_TOLD = (
+    "law", "precision", "kv_precision", "train_precision", "gpu", "train_tokens", "inference_tokens", "batch_size",
+    "context_tokens", "sequence_length", "attention_flops_convention", "num_gpus",
+)  # fmt: skip
