@@ -7,6 +7,7 @@ Ctrl-C stops a query, which DuckDB alone would not.
 from __future__ import annotations
 
 import re
+import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -105,7 +106,8 @@ class Database:
     def __init__(self, threads: int | None = None) -> None:
         self._settings = (
             f"set enable_progress_bar = false; set threads = {threads or cores()}; "
-            "set python_enable_replacements = false; set autoinstall_known_extensions = false;"
+            "set python_enable_replacements = false; set autoinstall_known_extensions = false; "
+            f"set temp_directory = {literal(str(Path(tempfile.gettempdir()) / 'llm-sweep-duckdb'))};"
         )
         self._connection = duckdb.connect()
         self._connection.execute(self._settings)

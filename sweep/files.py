@@ -44,8 +44,13 @@ def write(source: Source, path: str | Path | None, format_: str | None = None, c
     if path is None:
         if chosen in ("parquet", "xlsx"):
             raise SweepError(f"{chosen} is not text: name a file with -o")
-        count = _WRITERS[chosen](source, sys.stdout.buffer, tuple(columns))
-        sys.stdout.buffer.flush()
+        try:
+            count = _WRITERS[chosen](source, sys.stdout.buffer, tuple(columns))
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            if "broken pipe" in str(error).lower():  # polars forgets the number of the error
+                raise BrokenPipeError from None
+            raise
         return count
     with replacing(path) as stream:
         return _WRITERS[chosen](source, stream, tuple(columns))

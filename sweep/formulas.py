@@ -121,7 +121,9 @@ class Formulas(Collector):
         name = SHORT.get(name, name)
         if name not in graph and name not in catalogue.KINDS:
             known = [*graph.metrics, *graph.inputs]
-            self.problem(place, f'"{name}"', f"neither a metric nor an input{near(name, known)}")
+            self.problem(
+                place, f'"{name}"', f"neither a metric nor an input{near(name, known) or '; see `sweep list metrics`'}"
+            )
         return name
 
     def objectives(self, graph: Graph, frontier: FrontierTable) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -14,9 +14,7 @@ from kernels.graph import Node
 from kernels.language import Kind, from_text
 from sweep.space import Axis, Space
 
-BLOCK_POINTS = (
-    65_536  # 512 KiB a column, of which only a few vary at every point; smaller blocks pay more for the visit
-)
+BLOCK_POINTS = 131_072  # 1 MiB a column that differs at every point, of which there are few; visits cost 20 to 40 us
 TABLE_POINTS = 1 << 18  # what is smaller over the whole space is computed once, before the walk
 SHORT_INNER = 6.0  # what starting an inner loop costs, in points
 

@@ -106,14 +106,13 @@ def evaluate_rows(
 
 
 def _known(names: Sequence[str]) -> list[str]:
-    problems = [
-        Problem("columns", f'"{n}"', f"neither a metric nor an input{near(n, [*GRAPH.metrics, *GRAPH.inputs])}")
-        for n in names
-        if n not in GRAPH
-    ]
-    if problems:
+    names = list(dict.fromkeys(names))
+    known = [*GRAPH.metrics, *GRAPH.inputs]
+    unknown = {name: near(name, known) or "; see `sweep list metrics`" for name in names if name not in GRAPH}
+    if unknown:
+        problems = [Problem("columns", f'"{n}"', f"neither a metric nor an input{h}") for n, h in unknown.items()]
         raise SpecError("the table", problems)
-    return list(dict.fromkeys(names))
+    return names
 
 
 class _Reader:

@@ -46,7 +46,7 @@ for command in COMMANDS:
 def main() -> NoReturn:
     """Run the command line: exit code 2 for what a person can put right, 130 when interrupted."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="sweep", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)

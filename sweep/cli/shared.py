@@ -92,10 +92,20 @@ def notes(space: Space, frame: pl.DataFrame) -> list[str]:
         outside = len(frame) - int(frame["in_fitted_range"].sum())
         if outside:
             said.append(f"{outside} of {len(frame)} rows lie outside the range their law was fitted on: extrapolated")
-    if space.stated:
-        kinds = ", ".join(f"{name} = {value}" for name, value in space.stated.items() if name in _TOLD)
-        said.append(f"defaults in use: {kinds}; all of them: sweep explain, or the manifest of a run")
+    told = ", ".join(f"{name} = {value}" for name, value in space.stated.items() if name in _mattering(space, frame))
+    if told:
+        said.append(f"defaults in use: {told}; every input: sweep explain --all, or the manifest of a run")
     return said
+
+
+def _mattering(space: Space, frame: pl.DataFrame) -> set[str]:
+    """The inputs worth a word beside a table: those of _TOLD that its columns follow from."""
+    from sweep import catalogue
+
+    columns = [name for name in frame.columns if name in space.graph.metrics]
+    leaves = set(space.graph.resolve(columns, space.given)[1])
+    records = {kind.name for kind in catalogue.KINDS.values() if leaves.intersection(kind.sets)}
+    return (leaves | records) & set(_TOLD)
 
 
 BLIND = {

@@ -1,16 +1,18 @@
 """Million designs a second on one core: the engine beside NumPy, the same columns of the same space in one run.
 
-    python tasks.py bench [SPEC]
+    python tasks.py bench [SPEC] [--readme]
 
 Every rate is the median of several passes after a first one that is not counted, so that compiling and page faults are
 nobody's advantage. The two are compared before they are timed: the same numbers to 1e-12.
 """
 
+import re
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from sweep.space import Space
 from tests.bench import broadcast
 
 PASSES = 5
+README = Path(__file__).parents[2] / "README.md"
 
 
 def rate(points: int, work: Callable[[], Any], passes: int = PASSES) -> float:
@@ -51,7 +54,14 @@ def agree(space: Space, plan: Plan, columns: list[str]) -> None:
         )
 
 
-def main(spec: str = "first-look") -> None:
+def main(*arguments: str) -> None:
+    spec = next((a for a in arguments if not a.startswith("-")), "first-look")
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        print(line)
+
     space = replace(load(spec), conditions=())
     columns = list(wanted(space))
     plan = Plan(space, columns)
@@ -83,7 +93,7 @@ def main(spec: str = "first-look") -> None:
     def numpy_meshgrid() -> None:
         broadcast.materialised(space, broadcast.evaluate(space, columns, parts[0], factored=False), parts[0])
 
-    print(f"{spec}: {plan.points:,} designs, {len(columns)} columns of {len(plan.nodes)} metrics, conditions left out")
+    say(f"{spec}: {plan.points:,} designs, {len(columns)} columns of {len(plan.nodes)} metrics, conditions left out")
     results = {
         "engine, evaluated in blocks": rate(plan.points, visit),
         "engine, every column of every row gathered": rate(few, take),
@@ -92,10 +102,10 @@ def main(spec: str = "first-look") -> None:
         "NumPy, broadcast in full": rate(part_points // len(parts), numpy_meshgrid, 3),
     }
     for name, value in results.items():
-        print(f"  {name:<50} {value:10.1f} M designs/s/core")
+        say(f"  {name:<50} {value:10.1f} M designs/s/core")
     engine, gathered, left, table, full = results.values()
-    print(f"  evaluated: {engine / left:.0f} x factored NumPy, {engine / full:.0f} x NumPy broadcast in full")
-    print(f"  as a table: {gathered / table:.1f} x factored NumPy, {gathered / full:.0f} x NumPy broadcast in full")
+    say(f"  evaluated: {engine / left:.0f} x factored NumPy, {engine / full:.0f} x NumPy broadcast in full")
+    say(f"  as a table: {gathered / table:.1f} x factored NumPy, {gathered / full:.0f} x NumPy broadcast in full")
     runs = list(chunks(plan))
     for threads in sorted({1, cores()}):
         start = time.perf_counter()
@@ -104,7 +114,13 @@ def main(spec: str = "first-look") -> None:
         print(
             f"  {threads} thread(s): {plan.points / (time.perf_counter() - start) / 1e6:.0f} M designs/s by the clock"
         )
+    if "--readme" in arguments:
+        text = README.read_text()
+        indented = "\n".join(f"    {line}" for line in lines)
+        README.write_text(
+            re.sub(r"(<!-- bench -->\n).*?(<!-- /bench -->)", rf"\1{indented}\n\2", text, flags=re.DOTALL)
+        )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:])
