@@ -39,3 +39,10 @@ def gather_block(cells: Any, start: int, positions: Any, out: Any) -> None:
     """out[k] = cells[start + positions[k]], for values that differ at every point."""
     for k in range(out.shape[0]):
         out[k] = cells[start + positions[k]]
+
+
+@jit
+def spread(cells: Any, start: int, offsets: Any, out: Any) -> None:
+    """out[k] = cells[start + offsets[k]]: the values of all points of a block."""
+    for k in range(out.shape[0]):
+        out[k] = cells[start + offsets[k]]

@@ -61,15 +61,26 @@ def design_ids(plan: Plan, walk_ids: Cells) -> Cells:
 def rows(worker: Worker, blocks: range, columns: Sequence[str]) -> Rows:
     """The designs of these blocks that hold, in the order of the walk."""
     names = [*(f"#{axis.name}" for axis in worker.plan.space.axes), *columns]
-    found: dict[str, list[Cells]] = {name: [] for name in names}
-    ids: list[Cells] = []
-    for block in blocks:
+    found = {name: np.empty(0, worker.dtype(name)) for name in names}
+    ids = np.empty(0, np.int64)
+    end = 0
+    for k, block in enumerate(blocks):
         if worker.visit(block):
-            ids.append(worker.design_ids())
-            for name, parts in found.items():
-                parts.append(worker.column(name))
-    none = [np.zeros(0, np.int64)]
-    return Rows(np.concatenate(ids or none), {name: np.concatenate(parts or none) for name, parts in found.items()})
+            first, end = end, end + len(worker.positions)
+            if end > len(ids):  # room for as many from every block that is left, and a little more
+                room = end + (len(blocks) - k - 1) * len(worker.positions) * 5 // 4
+                ids = _longer(ids, room)
+                found = {name: _longer(values, room) for name, values in found.items()}
+            ids[first:end] = worker.design_ids()
+            for name, values in found.items():
+                worker.column(name, values[first:end])
+    return Rows(ids[:end], {name: values[:end] for name, values in found.items()})
+
+
+def _longer(cells: Cells, room: int) -> Cells:
+    longer = np.empty(room, cells.dtype)
+    longer[: len(cells)] = cells
+    return longer
 
 
 def chunks(plan: Plan, points: int = CHUNK_POINTS) -> Iterator[range]:

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from kernels.compiler import Loop, workspace
-from kernels.select import gather, gather_block, select, select_mapped
+from kernels.select import gather, gather_block, select, select_mapped, spread
 from sweep.evaluator import Cells, Evaluator
 
 
@@ -60,16 +60,32 @@ class Worker:
         self.positions = self._selected()
         return len(self.positions)
 
-    def column(self, name: str) -> Cells:
-        """The values of a column (or, under '#' and its name, the places on an axis) at the points that hold."""
+    def dtype(self, name: str) -> type[np.generic]:
+        """The type of a column: places on an axis take half of what counts do."""
+        if name.startswith("#"):
+            return np.int32
+        return np.float64 if self.plan.values[name].kind == "float" else np.int64
+
+    def column(self, name: str, out: Cells | None = None) -> Cells:
+        """The values of a column (or, under '#' and its name, the places on an axis) at the points that hold.
+
+        out, when given, is as long as positions, and is filled.
+        """
         value = self.plan.values[name]
         cells = self._floats if value.kind == "float" else self._integers
-        out = np.empty(len(self.positions), np.int32 if name.startswith("#") else cells.dtype)
+        if out is None:
+            out = np.empty(len(self.positions), self.dtype(name))
         where = self.shape.maps[name]
-        if where is None:
-            gather_block(cells, self._start(name), self.positions, out)
+        start = self._start(name)
+        if len(self.positions) == self.shape.points:  # all hold: nothing to pick from
+            if where is None:
+                out[:] = cells[start : start + len(out)]
+            else:
+                spread(cells, start, where, out)
+        elif where is None:
+            gather_block(cells, start, self.positions, out)
         else:
-            gather(cells, self._start(name), where, self.positions, out)
+            gather(cells, start, where, self.positions, out)
         return out
 
     def design_ids(self) -> Cells:
@@ -85,8 +101,16 @@ class Worker:
                 part = axes[a].kept[first : first + box.extents[a]] * strides[a]
                 ids = (ids[:, None] + part).reshape(-1)
             self._ids, self._ids_key = ids, key
+        if len(self.positions) == self.shape.points:
+            return self._ids + self._base_id(strides)
+        return self._ids[self.positions] + self._base_id(strides)
+
+    def _base_id(self, strides: Sequence[int]) -> np.int64:
+        """What the axes outside the block add to a design id."""
+        assert self._at is not None
+        box, axes = self.plan.box, self.plan.axes
         base = sum(int(axes[a].kept[self._at[a]]) * strides[a] for a in range(box.sliced))
-        return self._ids[self.positions] + np.int64(base)
+        return np.int64(base)
 
     def walk_ids(self, block: int) -> Cells:
         """Numbers of the points that hold in the order of the walk; execute.design_ids turns them into design ids."""
