@@ -23,7 +23,7 @@ hidden_size = { start = 1024, stop = 8192, step = 128 }
 num_layers = [16, 24, 32, 48]
 num_experts = [1, 8, 64]
 precision = ["bf16", "fp8_e4m3", "int4_g128"]
-train_tokens = { log10 = [10, 13.5], points = 150 }
+train_tokens = { log10 = [10, 13.5], points = 300 }
 gpu = ["h100_sxm", "b200_sxm", "mi300x"]
 
 [where]

@@ -38,7 +38,7 @@ hidden_size = { start = 1024, stop = 8192, step = 512 }
 num_layers = [16, 24, 32, 48]
 num_experts = [1, 8, 64]
 precision = ["bf16", "fp8_e4m3", "int4_g128"]
-train_tokens = { log10 = [10, 13.5], points = 200 }
+train_tokens = { log10 = [10, 13.5], points = 400 }
 gpu = ["h100_sxm", "b200_sxm", "mi300x"]
 
 [where]
@@ -382,7 +382,7 @@ def child(folder: Path, spec: str = SPEC, **environment: str) -> "subprocess.Pop
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, text=True, stdout=subprocess.PIPE)
 
 
-LARGE = SPEC.replace("step = 512", "step = 64").replace("points = 200", "points = 2000")
+LARGE = SPEC.replace("step = 512", "step = 64").replace("points = 400", "points = 2000")
 
 
 def test_ctrl_c_stops_within_a_second_and_leaves_complete_parts(tmp_path: Path) -> None:
@@ -492,14 +492,14 @@ def test_a_dry_run_counts_exactly_and_estimates(space: Space, tmp_path: Path) ->
     estimate = dry_run(space)
     finished = write(space, tmp_path / "run")
     wide = sum(h >= 64 * layers for h in range(1024, 8193, 512) for layers in (16, 24, 32, 48))
-    assert estimate.designs == space.size == 15 * 4 * 3 * 3 * 200 * 3
-    assert estimate.designs_after_input_conditions == wide * 3 * 3 * 200 * 3
+    assert estimate.designs == space.size == 15 * 4 * 3 * 3 * 400 * 3
+    assert estimate.designs_after_input_conditions == wide * 3 * 3 * 400 * 3
     assert estimate.rows == pytest.approx(finished.rows, rel=1e-9)  # a space this small is sampled whole
     assert estimate.disk_bytes == pytest.approx(finished.bytes, rel=0.2)  # the same rows in one part
     text = "\n".join(estimate.lines())
     for said in (
-        "324,000",
-        f"{wide * 5400:,} after the conditions on inputs",
+        f"{space.size:,}",
+        f"{wide * 10_800:,} after the conditions on inputs",
         "loss_nats",
         "nat",
         "law = besiroglu_2024",
@@ -516,9 +516,9 @@ def test_conditions_that_share_no_axis_are_counted_apart(space: Space, monkeypat
     worker = Worker(Evaluator(Plan(replace(both, conditions=tuple(c for c in both.conditions if c.on_inputs)), ())))
     for block in range(worker.plan.box.blocks):
         expected += worker.visit(block)
-    monkeypatch.setattr("sweep.dryrun.COUNTED_POINTS", 600)
+    monkeypatch.setattr("sweep.dryrun.COUNTED_POINTS", 1200)
     assert count_after_inputs(both, plan, 1) == expected
-    monkeypatch.setattr("sweep.dryrun.COUNTED_POINTS", 599)
+    monkeypatch.setattr("sweep.dryrun.COUNTED_POINTS", 1199)
     assert count_after_inputs(both, plan, 1) is None
 
 
