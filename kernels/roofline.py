@@ -38,32 +38,37 @@ def serve_peak_flop_per_s(
     return wide if compute_format == "fp32" or compute_format == "tf32" else high
 
 
+@metric(unit="", source="definition: the class of formats that a GPU's calibrated shares were measured in")
+def compute_class(compute_format):
+    """Width class of the format the serving matmuls are done in: 16 for fp32 to bf16, 8, or 4."""
+    four = compute_format == "fp4" or compute_format == "int4"
+    eight = compute_format == "fp8" or compute_format == "fp6" or compute_format == "int8"
+    return 4 if four else (8 if eight else 16)
+
+
 @metric(unit="", source=FITTED)
 def serve_bandwidth_share(
-    compute_format, gpu_bandwidth_share_16bit, gpu_bandwidth_share_8bit, gpu_bandwidth_share_4bit
+    compute_class, gpu_bandwidth_share_16bit, gpu_bandwidth_share_8bit, gpu_bandwidth_share_4bit
 ):
     """Share of the memory bandwidth that a decode step reaches in this format."""
-    low = gpu_bandwidth_share_4bit if compute_format == "fp4" or compute_format == "int4" else gpu_bandwidth_share_8bit
-    wide = compute_format == "fp32" or compute_format == "tf32" or compute_format == "fp16" or compute_format == "bf16"
-    return gpu_bandwidth_share_16bit if wide else low
+    low = gpu_bandwidth_share_8bit if compute_class == 8 else gpu_bandwidth_share_4bit
+    return gpu_bandwidth_share_16bit if compute_class == 16 else low
 
 
 @metric(unit="", source=FITTED)
-def serve_compute_share(compute_format, gpu_compute_share_16bit, gpu_compute_share_8bit, gpu_compute_share_4bit):
+def serve_compute_share(compute_class, gpu_compute_share_16bit, gpu_compute_share_8bit, gpu_compute_share_4bit):
     """Share of the dense peak that a prefill reaches in this format."""
-    low = gpu_compute_share_4bit if compute_format == "fp4" or compute_format == "int4" else gpu_compute_share_8bit
-    wide = compute_format == "fp32" or compute_format == "tf32" or compute_format == "fp16" or compute_format == "bf16"
-    return gpu_compute_share_16bit if wide else low
+    low = gpu_compute_share_8bit if compute_class == 8 else gpu_compute_share_4bit
+    return gpu_compute_share_16bit if compute_class == 16 else low
 
 
 @metric(unit="s", source=FITTED)
 def serve_gemm_overhead_s(
-    compute_format, gpu_gemm_overhead_s_16bit, gpu_gemm_overhead_s_8bit, gpu_gemm_overhead_s_4bit
+    compute_class, gpu_gemm_overhead_s_16bit, gpu_gemm_overhead_s_8bit, gpu_gemm_overhead_s_4bit
 ):
     """Fixed time of one matrix multiplication while decoding in this format."""
-    low = gpu_gemm_overhead_s_4bit if compute_format == "fp4" or compute_format == "int4" else gpu_gemm_overhead_s_8bit
-    wide = compute_format == "fp32" or compute_format == "tf32" or compute_format == "fp16" or compute_format == "bf16"
-    return gpu_gemm_overhead_s_16bit if wide else low
+    low = gpu_gemm_overhead_s_8bit if compute_class == 8 else gpu_gemm_overhead_s_4bit
+    return gpu_gemm_overhead_s_16bit if compute_class == 16 else low
 
 
 @metric(unit="FLOP/s", source=ROOFLINE)
