@@ -135,6 +135,7 @@ from kernels.compiler import jit
 """
 
 
+@functools.lru_cache(maxsize=4096)
 def interpreted(source: str) -> Loop:
     """The loop as plain Python: for evaluations too small to be worth compiling, and without the compiler."""
     return interpret(source, "loop")

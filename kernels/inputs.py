@@ -30,7 +30,8 @@ SHAPE = (
     _count("num_layers", "depth L: transformer blocks", 1, 10_000),
     _count("vocab_size", "rows V of the embedding table as shipped, padding included", 1, 2**24),
     _count("head_dim", "width of one query or key head", 1, 2**16),
-    _word("attention_kind", "how keys and values are made: gqa (MHA and MQA too) or mla", "gqa", "mla"),
+    _word("attention_kind", "gqa (MHA and MQA too), mla, or hybrid: gqa but for num_linear_layers linear layers",
+          "gqa", "mla", "hybrid"),
     _count("q_lora_rank", "mla: width of the query latent, 0 when queries come straight from the hidden state"),
     _count("kv_lora_rank", "mla: width of the key-value latent, which is what the cache holds"),
     _count("qk_nope_head_dim", "mla: part of a query or key head without rotary positions"),
@@ -64,6 +65,20 @@ SHAPE = (
     _count("first_dense_layers", "leading layers that keep a dense MLP in a MoE model"),
     _count("moe_layer_period", "every how many-th layer after the dense ones is MoE", 1, 10_000),
     _count("dense_residual_ffn_size", "width of a dense MLP beside the experts in every MoE layer, 0 without"),
+    _flag("router_correction_bias", "1 when every MoE layer has load-balancing offsets, which are no parameters"),
+    _word("linear_attention_kind", "kind of the linear attention layers of a hybrid",
+          "none", "lightning", "gated_delta"),
+    _count("num_linear_layers", "layers with linear attention in place of softmax attention"),
+    _count("linear_num_key_heads", "gated_delta: heads of queries and keys"),
+    _count("linear_num_value_heads", "gated_delta: heads of values"),
+    _count("linear_key_head_dim", "gated_delta: width of one query or key head"),
+    _count("linear_value_head_dim", "gated_delta: width of one value head"),
+    _count("linear_conv_kernel", "gated_delta: length of the convolution over queries, keys and values"),
+    _flag("parallel_block", "1 when attention and MLP read the same input; norms_per_layer holds what that saves"),
+    _count("sliding_window", "tokens a sliding layer attends to, 0 without"),
+    _count("num_sliding_layers", "layers that attend within sliding_window"),
+    _count("context_length", "positions the model was made for; nothing is computed from it"),
+    _count("mtp_layers", "multi-token-prediction layers shipped beside the model, in no count but their own"),
 )  # fmt: skip
 
 TRAINING = (
@@ -74,6 +89,8 @@ TRAINING = (
     _word("train_compute_format", "format the training matmuls are done in", *FORMATS),
     _number("train_mfu_factor", "", "what the number format does to the share of peak that training reaches", 0.0, 2.0),
     _number("moe_mfu_factor", "", "what routing to experts does to the share of peak that training reaches", 0.0, 2.0),
+    _word("recompute", "what the backward pass computes again: nothing, attention scores, or whole layers",
+          "none", "selective", "full"),
     _count("num_gpus", "GPUs that train together", 1, 10**7),
 )  # fmt: skip
 
@@ -81,13 +98,16 @@ SERVING = (
     _number("weight_bits", "bit", "bits a served weight takes, scales included", 0.1, 64.0),
     _number("embedding_bits", "bit", "bits a weight of the embedding table and head takes", 0.1, 64.0),
     _number("kv_bits", "bit", "bits one cached key or value element takes, scales included", 0.1, 64.0),
+    _word("kv_cache_reading", "whether sliding layers hold every token (uniform_page) or their window only (ideal)",
+          "uniform_page", "ideal"),
+    _number("linear_state_bits", "bit", "bits one element of a linear-attention state takes", 0.1, 64.0),
     _word("compute_format", "format the serving matmuls are done in", *FORMATS),
     _count("context_tokens", "tokens held in the cache by every served sequence", 1, 2**40),
     _count("batch_size", "sequences served at once by one replica", 1, 2**30),
     _number("output_token_share", "", "share of a served sequence that is generated; the rest is prompt", 0.0, 1.0),
     _number("inference_tokens", "", "tokens served over the lifetime, prompts and answers", 0.0, 1e20),
     _number("gemms_per_layer", "", "matrix multiplications launched per layer in a decode step", 0.0, 1000.0),
-)
+)  # fmt: skip
 
 HARDWARE = (
     _number("gpu_memory_bytes", "byte", "memory of one GPU as its driver reports it"),

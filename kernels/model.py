@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from kernels import cost, flops, loss, memory, parameters, roofline
+from kernels import attention, cache, cost, flops, loss, memory, parameters, roofline
 from kernels.graph import Graph, Metric
 from kernels.inputs import INPUTS
 
@@ -13,4 +13,7 @@ def metrics_of(module: ModuleType) -> list[Metric]:
     return [m for m in found if m is not None and m.function.__module__ == module.__name__]
 
 
-GRAPH = Graph(INPUTS, [m for module in (parameters, flops, memory, loss, roofline, cost) for m in metrics_of(module)])
+GRAPH = Graph(
+    INPUTS,
+    [m for module in (attention, parameters, flops, cache, memory, loss, roofline, cost) for m in metrics_of(module)],
+)

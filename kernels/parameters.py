@@ -6,65 +6,7 @@ Checked against the module classes of 128 released models (tests/test_models.py)
 from kernels.graph import metric
 
 VASWANI = "Vaswani et al. 2017, arXiv:1706.03762"
-GQA = "Ainslie et al. 2023, arXiv:2305.13245"
-MLA = "DeepSeek-AI 2024 (DeepSeek-V2), arXiv:2405.04434, section 2.1"
 MOE = "Fedus et al. 2021 (Switch), arXiv:2101.03961; Dai et al. 2024 (DeepSeekMoE), arXiv:2401.06066"
-
-
-@metric(unit="", source=f"{GQA}; {MLA}")
-def attention_matrix_params(
-    attention_kind,
-    hidden_size,
-    num_heads,
-    num_kv_heads,
-    head_dim,
-    attn_output_gate,
-    q_lora_rank,
-    kv_lora_rank,
-    qk_nope_head_dim,
-    qk_rope_head_dim,
-    v_head_dim,
-):
-    """Weights of the projections of one attention layer, biases and norms apart.
-
-    Multi-head latent attention projects down to two latents and up from them; without a query latent the queries come
-    straight from the hidden state.
-    """
-    query_width = num_heads * head_dim
-    gqa_query = hidden_size * query_width * (2 if attn_output_gate else 1)
-    gqa = gqa_query + 2 * hidden_size * num_kv_heads * head_dim + query_width * hidden_size
-    mla_head = qk_nope_head_dim + qk_rope_head_dim
-    mla_query = (
-        q_lora_rank * (hidden_size + num_heads * mla_head) if q_lora_rank > 0 else hidden_size * num_heads * mla_head
-    )
-    mla_down = hidden_size * (kv_lora_rank + qk_rope_head_dim)
-    mla_up = kv_lora_rank * num_heads * (qk_nope_head_dim + v_head_dim)
-    mla = mla_query + mla_down + mla_up + num_heads * v_head_dim * hidden_size
-    return mla if attention_kind == "mla" else gqa
-
-
-@metric(unit="", source=f"{GQA}; {MLA}; Henry et al. 2020 (query-key normalisation), arXiv:2010.04245")
-def attention_vector_params(
-    attention_kind,
-    hidden_size,
-    num_heads,
-    num_kv_heads,
-    head_dim,
-    qkv_bias,
-    attn_out_bias,
-    qk_norm,
-    attn_sinks,
-    attn_output_gate,
-    q_lora_rank,
-    kv_lora_rank,
-):
-    """Biases, query-key norms, latent norms and sinks of one attention layer."""
-    query_width = num_heads * head_dim
-    kv_width = num_kv_heads * head_dim
-    bias = qkv_bias * (query_width * (2 if attn_output_gate else 1) + 2 * kv_width) + attn_out_bias * hidden_size
-    norm = 2 * head_dim if qk_norm == "head" else (query_width + kv_width if qk_norm == "full" else 0)
-    latent = q_lora_rank + kv_lora_rank if attention_kind == "mla" else 0
-    return bias + norm + latent + attn_sinks * num_heads
 
 
 @metric(unit="", source=f"{VASWANI}; gated: Shazeer 2020, arXiv:2002.05202")
@@ -119,9 +61,21 @@ def embedding_width(hidden_size, embedding_proj_dim):
 
 
 @metric(unit="", source=VASWANI)
-def params_embedding(vocab_size, embedding_width, hidden_size, learned_position_rows):
+def params_token_embedding(vocab_size, embedding_width):
+    """Parameters of the input table."""
+    return vocab_size * embedding_width
+
+
+@metric(unit="", source="Devlin et al. 2018, arXiv:1810.04805 (learned positions)")
+def params_positions(learned_position_rows, hidden_size):
+    """Parameters of learned positions."""
+    return learned_position_rows * hidden_size
+
+
+@metric(unit="", source=VASWANI)
+def params_embedding(params_token_embedding, params_positions):
     """Parameters of the input table and of learned positions."""
-    return vocab_size * embedding_width + learned_position_rows * hidden_size
+    return params_token_embedding + params_positions
 
 
 @metric(unit="", source="Press and Wolf 2016 (tied embeddings), arXiv:1608.05859")
@@ -133,8 +87,8 @@ def params_head(vocab_size, embedding_width, tied_embeddings, lm_head_bias):
 @metric(unit="", source=VASWANI)
 def trunk_params(
     num_layers,
-    attention_matrix_params,
-    attention_vector_params,
+    attention_matrix_params_total,
+    attention_vector_params_total,
     num_moe_layers,
     dense_ffn_matrix_params,
     dense_ffn_vector_params,
@@ -150,7 +104,7 @@ def trunk_params(
     hidden_size,
 ):
     """Parameters of everything between the tables but the routed experts: what every token passes through."""
-    attention = num_layers * (attention_matrix_params + attention_vector_params)
+    attention = attention_matrix_params_total + attention_vector_params_total
     dense = (num_layers - num_moe_layers) * (dense_ffn_matrix_params + dense_ffn_vector_params)
     routed = num_moe_layers * (moe_always_on_params + router_bias * num_experts)
     norms = (num_layers * norms_per_layer + final_norm + embedding_norm) * norm_params
@@ -196,22 +150,67 @@ def params_active(params_active_non_embedding, params_embedding, params_head):
 
 @metric(
     unit="",
+    source="gpt-oss model card (OpenAI 2025), arXiv:2508.10925: active parameters without the embedding, head kept",
+)
+def params_active_excl_input_embedding(params_active, params_embedding, tied_embeddings):
+    """Parameters one token passes through without the input table and positions; a tied table stays, as the head."""
+    return params_active - (0 if tied_embeddings else params_embedding)
+
+
+@metric(
+    unit="", source="DeepSeek-AI 2024 (DeepSeek-V3), arXiv:2412.19437, section 2.1.2: offsets steer routing, untrained"
+)
+def router_correction_elements(router_correction_bias, num_moe_layers, num_experts):
+    """Load-balancing offsets of all MoE layers; shipped with the weights and in no parameter count."""
+    return router_correction_bias * num_moe_layers * num_experts
+
+
+@metric(unit="", source="DeepSeek-AI 2024 (DeepSeek-V3), arXiv:2412.19437, section 2.2")
+def params_mtp(
+    mtp_layers,
+    attention_matrix_params,
+    attention_vector_params,
+    num_moe_layers,
+    moe_always_on_params,
+    router_bias,
+    num_experts,
+    expert_matrix_params,
+    expert_vector_params,
+    dense_ffn_matrix_params,
+    dense_ffn_vector_params,
+    norms_per_layer,
+    norm_params,
+    hidden_size,
+):
+    """Multi-token-prediction layers: a layer like the last, a projection of two states to one, three norms.
+
+    Counted apart: no other count holds them, nor the copies of table and head that some checkpoints ship with them.
+    """
+    experts = (
+        moe_always_on_params + router_bias * num_experts + num_experts * (expert_matrix_params + expert_vector_params)
+    )
+    mlp = experts if num_moe_layers > 0 else dense_ffn_matrix_params + dense_ffn_vector_params
+    layer = attention_matrix_params + attention_vector_params + mlp + (norms_per_layer + 3) * norm_params
+    return mtp_layers * (layer + 2 * hidden_size * hidden_size)
+
+
+@metric(
+    unit="",
     source="Kaplan et al. 2020, arXiv:2001.08361, table 1 (look-ups cost no FLOPs); router: Fedus et al. 2021",
 )
 def params_matmul_active(
     num_layers,
     num_moe_layers,
-    attention_matrix_params,
+    attention_matrix_params_total,
     dense_ffn_matrix_params,
     moe_always_on_params,
     experts_per_token,
     expert_matrix_params,
-    vocab_size,
-    embedding_width,
+    params_token_embedding,
     embedding_proj_dim,
     hidden_size,
 ):
     """Weights one token is multiplied with: no look-ups, biases or norms; the head counts even when tied."""
-    dense = num_layers * attention_matrix_params + (num_layers - num_moe_layers) * dense_ffn_matrix_params
+    dense = attention_matrix_params_total + (num_layers - num_moe_layers) * dense_ffn_matrix_params
     routed = num_moe_layers * (moe_always_on_params + experts_per_token * expert_matrix_params)
-    return dense + routed + vocab_size * embedding_width + 2 * embedding_proj_dim * hidden_size
+    return dense + routed + params_token_embedding + 2 * embedding_proj_dim * hidden_size

@@ -47,9 +47,7 @@ def compute_class(compute_format):
 
 
 @metric(unit="", source=FITTED)
-def serve_bandwidth_share(
-    compute_class, gpu_bandwidth_share_16bit, gpu_bandwidth_share_8bit, gpu_bandwidth_share_4bit
-):
+def serve_bandwidth_share(compute_class, gpu_bandwidth_share_16bit, gpu_bandwidth_share_8bit, gpu_bandwidth_share_4bit):
     """Share of the memory bandwidth that a decode step reaches in this format."""
     low = gpu_bandwidth_share_8bit if compute_class == 8 else gpu_bandwidth_share_4bit
     return gpu_bandwidth_share_16bit if compute_class == 16 else low
@@ -63,9 +61,7 @@ def serve_compute_share(compute_class, gpu_compute_share_16bit, gpu_compute_shar
 
 
 @metric(unit="s", source=FITTED)
-def serve_gemm_overhead_s(
-    compute_class, gpu_gemm_overhead_s_16bit, gpu_gemm_overhead_s_8bit, gpu_gemm_overhead_s_4bit
-):
+def serve_gemm_overhead_s(compute_class, gpu_gemm_overhead_s_16bit, gpu_gemm_overhead_s_8bit, gpu_gemm_overhead_s_4bit):
     """Fixed time of one matrix multiplication while decoding in this format."""
     low = gpu_gemm_overhead_s_8bit if compute_class == 8 else gpu_gemm_overhead_s_4bit
     return gpu_gemm_overhead_s_16bit if compute_class == 16 else low
@@ -107,9 +103,26 @@ def decode_weight_bytes(
 
 
 @metric(unit="FLOP", source="Pope et al. 2022, arXiv:2211.05102, section 2; latent attention in its expanded form")
-def decode_step_flops(params_matmul_active, attention_score_flops_per_context_token, context_tokens, batch_size):
-    """FLOPs of one new token for every sequence, each attending to its whole context."""
-    return batch_size * (2.0 * params_matmul_active + attention_score_flops_per_context_token * context_tokens)
+def decode_step_flops(
+    weight_flops_per_token,
+    linear_attention_flops_per_token,
+    attention_score_flops_per_layer,
+    num_softmax_layers,
+    num_sliding_layers,
+    context_tokens,
+    windowed_context_tokens,
+    batch_size,
+):
+    """FLOPs of one new token for every sequence, each attending to its whole context or window."""
+    attended = (num_softmax_layers - num_sliding_layers) * context_tokens + num_sliding_layers * windowed_context_tokens
+    scores = attention_score_flops_per_layer * attended
+    return batch_size * (weight_flops_per_token + linear_attention_flops_per_token + scores)
+
+
+@metric(unit="byte", source="Pope et al. 2022, arXiv:2211.05102, section 2; a linear state is read and written")
+def decode_cache_bytes(kv_cache_ideal_bytes, linear_state_bytes):
+    """What one decode step reads and writes of what is remembered; a sliding layer reads its window only."""
+    return kv_cache_ideal_bytes + 2.0 * linear_state_bytes
 
 
 @metric(unit="s", source="accelerator row, roofline_basis; launches per layer as serving frameworks fuse them")
@@ -121,7 +134,7 @@ def decode_overhead_s(num_layers, gemms_per_layer, serve_gemm_overhead_s):
 @metric(unit="s", source=ROOFLINE)
 def decode_step_s(
     decode_weight_bytes,
-    kv_cache_bytes,
+    decode_cache_bytes,
     serve_byte_per_s,
     decode_step_flops,
     serve_flop_per_s,
@@ -129,7 +142,7 @@ def decode_step_s(
     decode_overhead_s,
 ):
     """Time of one decode step of one replica, every sequence at its full context."""
-    reading = (decode_weight_bytes + kv_cache_bytes) / (min_gpus_to_serve * serve_byte_per_s)
+    reading = (decode_weight_bytes + decode_cache_bytes) / (min_gpus_to_serve * serve_byte_per_s)
     computing = decode_step_flops / (min_gpus_to_serve * serve_flop_per_s)
     return max(reading, computing) + decode_overhead_s
 
@@ -146,14 +159,36 @@ def output_tokens(context_tokens, output_token_share):
     return context_tokens * output_token_share
 
 
+@metric(unit="", source="definition: what is not generated is prompt")
+def prompt_tokens(context_tokens, output_tokens):
+    """Tokens of the prompt of one served sequence."""
+    return context_tokens - output_tokens
+
+
+@metric(unit="", source="arithmetic: the mean of min(i, window) over a prompt of that many tokens")
+def windowed_prompt_tokens(prompt_tokens, sliding_window):
+    """Tokens that a token of the prompt attends to in a sliding layer, on average; the causal half without a window."""
+    inside = sliding_window - sliding_window * sliding_window / (2.0 * prompt_tokens)
+    return inside if sliding_window > 0 and sliding_window < prompt_tokens else 0.5 * prompt_tokens
+
+
 @metric(unit="FLOP", source="Dao et al. 2022, arXiv:2205.14135: kernels skip the masked half of the scores")
 def prefill_flops(
-    params_matmul_active, attention_score_flops_per_context_token, context_tokens, output_tokens, batch_size
+    weight_flops_per_token,
+    linear_attention_flops_per_token,
+    attention_score_flops_per_layer,
+    num_softmax_layers,
+    num_sliding_layers,
+    prompt_tokens,
+    windowed_prompt_tokens,
+    batch_size,
 ):
-    """FLOPs of reading the prompts of a full batch, the causal half of attention only."""
-    prompt_tokens = context_tokens - output_tokens
-    scores = 0.5 * attention_score_flops_per_context_token * prompt_tokens
-    return batch_size * prompt_tokens * (2.0 * params_matmul_active + scores)
+    """FLOPs of reading the prompts of a full batch, the causal half of attention only and within windows."""
+    attended = (
+        num_softmax_layers - num_sliding_layers
+    ) * 0.5 * prompt_tokens + num_sliding_layers * windowed_prompt_tokens
+    scores = attention_score_flops_per_layer * attended
+    return batch_size * prompt_tokens * (weight_flops_per_token + linear_attention_flops_per_token + scores)
 
 
 @metric(unit="s", source=ROOFLINE)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kernels.inputs import FORMATS, INPUTS
 from sweep.errors import SweepError
 from sweep.resources import resource_dir
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Value = float | int | str
 
-FORMATS = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp6", "int8", "fp4", "int4")
 WIDTHS = ("16bit", "8bit", "4bit")
 
 GPU_SETS = (
@@ -51,19 +51,12 @@ MODEL_SETS = (
     *("position_kind", "learned_position_rows", "embedding_proj_dim", "vocab_size", "tied_embeddings", "lm_head_bias"),
     *("num_experts", "experts_per_token", "expert_ffn_size", "expert_bias", "shared_expert_ffn_size"),
     *("shared_expert_gate", "router_bias", "num_moe_layers", "first_dense_layers", "moe_layer_period"),
-    "dense_residual_ffn_size",
+    *("dense_residual_ffn_size", "router_correction_bias", "linear_attention_kind", "num_linear_layers"),
+    *("linear_num_key_heads", "linear_num_value_heads", "linear_key_head_dim", "linear_value_head_dim"),
+    *("linear_conv_kernel", "parallel_block", "sliding_window", "num_sliding_layers", "context_length", "mtp_layers"),
 )
 
-WORDS: dict[str, tuple[str, ...]] = {
-    "attention_kind": ("gqa", "mla", "hybrid"),
-    "qk_norm": ("none", "head", "full"),
-    "norm_kind": ("rmsnorm", "layernorm", "layernorm_nobias", "nonparametric"),
-    "position_kind": ("rope", "learned", "alibi"),
-    "compute_format": FORMATS,
-    "train_compute_format": FORMATS,
-    "law_params_counted": ("total", "non_embedding"),
-    "attention_flops_convention": ("full", "causal"),
-}
+WORDS: dict[str, tuple[str, ...]] = {i.name: i.words for i in INPUTS if i.words}
 FILES = {
     "accelerators": "accelerators.csv",
     "precisions": "precisions.csv",
@@ -71,6 +64,7 @@ FILES = {
     "models": "models.csv",
     "defaults": "defaults.csv",
     "sources": "sources.csv",
+    "param_cases": "param_cases.csv",
 }
 
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from kernels.inputs import FORMATS, INPUTS
 from sweep.catalogue import (
     FILES,
-    FORMATS,
     KINDS,
     LAW_BOUNDS,
     MODEL_SETS,
@@ -23,10 +23,7 @@ from sweep.errors import SweepError
 from sweep.resources import resource_dir
 
 _CONFIDENCE = ("high", "medium", "low")
-_FLAGS = (
-    *("qkv_bias", "attn_out_bias", "attn_sinks", "attn_output_gate", "ffn_gated", "mlp_bias", "final_norm"),
-    *("embedding_norm", "tied_embeddings", "lm_head_bias", "expert_bias", "shared_expert_gate", "router_bias"),
-)
+_FLAGS = tuple(i.name for i in INPUTS if i.kind == "bool")
 
 
 def check(data: Path | None = None) -> list[str]:
@@ -183,10 +180,10 @@ def _check_model(row: dict[str, str]) -> Iterator[str]:
     needed = ("hidden_size", "num_layers", "num_heads", "num_kv_heads", "head_dim", "vocab_size")
     counts = [name for name in MODEL_SETS if name not in needed and name not in WORDS and name not in _FLAGS]
     yield from _within(row, dict.fromkeys(needed, (1.0, 1e7)), optional=False)
-    yield from _within(row, dict.fromkeys(counts, (0.0, 1e7)))
+    yield from _within(row, dict.fromkeys(counts, (0.0, 1e8)))
     for name in MODEL_SETS:
         if name in WORDS:
-            yield from _one_of(row, name, WORDS[name])
+            yield from _one_of(row, name, WORDS[name], optional=name == "linear_attention_kind")
         elif name in _FLAGS:
             yield from _one_of(row, name, ("0", "1"), optional=True)
         elif isinstance(parsed(row.get(name, "")), float):
@@ -233,6 +230,15 @@ def _check_source(row: dict[str, str]) -> Iterator[str]:
             yield f"{column} is empty"
 
 
+def _check_param_case(row: dict[str, str]) -> Iterator[str]:
+    counts = [name for name in row if name.endswith("_oracle")]
+    yield from _within(row, dict.fromkeys(("hidden_size", "num_layers", "vocab_size"), (1.0, 1e7)), optional=False)
+    yield from _within(row, dict.fromkeys(counts, (0.0, 1e24)))
+    for name in ("total_params_oracle", "oracle_source"):
+        if not row.get(name):
+            yield f"{name} is empty"
+
+
 def _check_default_records(tables: dict[str, list[dict[str, str]]]) -> Iterator[str]:
     """A default that names a record has to name one that is there."""
     by_file = {FILES[table]: rows for table, rows in tables.items()}
@@ -255,4 +261,5 @@ _CHECKS: dict[str, Callable[[dict[str, str]], Iterator[str]]] = {
     "models": _check_model,
     "defaults": _check_default,
     "sources": _check_source,
+    "param_cases": _check_param_case,
 }

@@ -263,8 +263,6 @@ def _refused(name: str, value: Any) -> str:
     if declared.words:
         if str(value) in declared.words:
             return ""
-        if name == "attention_kind" and value == "hybrid":
-            return "hybrid attention is not evaluated yet"
         return (
             f"{value!r} is not a word that {name} takes: {', '.join(declared.words)}{near(str(value), declared.words)}"
         )

@@ -55,8 +55,8 @@ def test_the_python_of_the_readme_runs(folder: Path) -> None:
 def test_the_metric_of_the_readme_is_ours() -> None:
     import inspect
 
-    from kernels import memory
+    from kernels import cache
 
     shown_there = next(b for b in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "@metric" in b)
     body = shown_there.split("\n", 1)[1].strip()
-    assert body in inspect.getsource(memory)
+    assert body in inspect.getsource(cache)

@@ -16,6 +16,7 @@ from sweep.cli.frontier import frontier_command
 from sweep.cli.listing import list_command
 from sweep.cli.run import run_command
 from sweep.cli.sql import sql_command
+from sweep.cli.validate import validate_command
 from sweep.errors import SweepError
 
 COMMANDS = (
@@ -25,6 +26,7 @@ COMMANDS = (
     sql_command,
     export_command,
     explain_command,
+    validate_command,
     list_command,
 )
 
@@ -46,9 +48,9 @@ for command in COMMANDS:
 def main() -> NoReturn:
     """Run the command line: exit code 2 for what a person can put right, 130 when interrupted."""
     try:
-        cli.main(prog_name="sweep", standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        code = cli.main(prog_name="sweep", standalone_mode=False)
+    except click.exceptions.Abort as stopped:  # what click makes of Ctrl-C
+        click.echo(str(stopped.__cause__ or "") or "interrupted", err=True)
         sys.exit(130)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
@@ -64,4 +66,4 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -26,11 +26,13 @@ SHOWN = {
         "law_params_counted", "fitted_range", "source",
     ],
     "models": [
-        "model", "kind", "hidden_size", "num_layers", "vocab_size", "num_experts", "total_params_oracle",
-        "train_tokens", "arch_source",
+        "model", "kind", "hidden_size", "num_layers", "vocab_size", "num_experts", "params_total", "params_active",
+        "total_params_published", "deviation_pct",
     ],
     "specs": ["name", "description", "designs", "objectives"],
 }  # fmt: skip
+
+COUNTS = ("params_total", "params_active")
 
 
 @click.command("list")
@@ -48,6 +50,9 @@ def list_command(what: str, output: Path | None, format_: str | None) -> None:
     frame = listing(what)
     if output is not None or format_ not in (None, "table"):
         files.write(frame, output, format_)
+    elif what == "models":
+        tables.print_listing(frame.with_columns(deviation_pct=_percent(frame)).select(SHOWN[what]))
+        print("\n".join(_explained(frame)))
     else:
         tables.print_listing(frame.select(SHOWN[what]))
 
@@ -79,4 +84,51 @@ def listing(what: str) -> pl.DataFrame:
             }
         )
     tables = {"gpus": "accelerators", "precisions": "precisions", "laws": "laws", "models": "models"}
-    return catalogue.frame(tables[what])
+    frame = catalogue.frame(tables[what])
+    return _with_ours(frame) if what == "models" else frame
+
+
+def _with_ours(models: pl.DataFrame) -> pl.DataFrame:
+    """Our counts of each model, and how far they are from the total its authors published."""
+    import polars as pl
+
+    counts = pl.DataFrame([_counts(name) for name in models["model"]], schema=COUNTS, orient="row")
+    away = pl.col("params_total") - pl.col("total_params_published")
+    return models.hstack(counts).with_columns(deviation_pct=100.0 * away / pl.col("total_params_published"))
+
+
+def _counts(model: str) -> list[int]:
+    """One model at a time, in plain Python: loading the compiler would take longer than all of them."""
+    from kernels.evaluate import evaluate
+    from kernels.model import GRAPH
+    from sweep import catalogue
+
+    values = {name: default.value for name, default in catalogue.defaults().items() if name in GRAPH.inputs}
+    values |= catalogue.records("model")[model].values
+    numbers = {n: GRAPH.words[n].index(v) if isinstance(v, str) else v for n, v in values.items()}
+    found = evaluate(GRAPH, COUNTS, numbers)
+    return [int(found[name]) for name in COUNTS]
+
+
+def _percent(models: pl.DataFrame) -> pl.Series:
+    """The differences for a reader: nothing where there is none."""
+    import polars as pl
+
+    differences = models["deviation_pct"].to_list()
+    return pl.Series([f"{d:+8.4f}" if d else "" for d in differences], dtype=pl.String)
+
+
+def _explained(models: pl.DataFrame) -> list[str]:
+    """How the counts agree with what was published, and a line for every model where they do not."""
+    import polars as pl
+
+    away = models.filter(pl.col("deviation_pct") != 0.0)
+    why = pl.col("published_agreement").fill_null("not explained")
+    rounded = away.filter(why == "agrees when rounded")
+    rest = away.filter(why != "agrees when rounded").select("model", "deviation_pct", why).rows()
+    equal = models.filter(pl.col("deviation_pct") == 0.0)
+    return [
+        f"{len(models)} models: {len(equal)} of the published totals are equal to ours, {len(rounded)} as they were "
+        f"rounded, {len(rest)} are not:",
+        *(f"  {model} {pct:+.2g} %: {text.removeprefix('differs: ')}" for model, pct, text in rest),
+    ]
