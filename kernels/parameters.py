@@ -1,6 +1,6 @@
 """Parameter counts, exact to the last one, for dense and mixture-of-experts transformers.
 
-Checked against the module classes of 128 released models (tests/test_models.py).
+Checked against the module classes of 134 released models (tests/test_models.py).
 """
 
 from kernels.graph import metric
@@ -153,7 +153,7 @@ def params_active(params_active_non_embedding, params_embedding, params_head):
     source="gpt-oss model card (OpenAI 2025), arXiv:2508.10925: active parameters without the embedding, head kept",
 )
 def params_active_excl_input_embedding(params_active, params_embedding, tied_embeddings):
-    """Parameters one token passes through without the input table and positions; a tied table stays, as the head."""
+    """Parameters one token passes through without input table and positions; both stay when the table is the head."""
     return params_active - (0 if tied_embeddings else params_embedding)
 
 

@@ -8,13 +8,14 @@ and is reported; the others are not lost.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kernels.graph import near
+from kernels.consistency import RULES, Rule
+from kernels.graph import Metric, near
 from kernels.model import GRAPH
 from sweep import catalogue
 from sweep.columns import DEFAULT_COLUMNS, declare
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 Array = Any
+
+
+_RULES = {f"_rule_{k}": rule for k, rule in enumerate(RULES)}
+_WITH_RULES = GRAPH.extended(
+    [Metric(name, "", "", rule.label, replace(rule.formula, name=name)) for name, rule in _RULES.items()], {}
+)
 
 
 @dataclass(frozen=True)
@@ -81,13 +88,17 @@ def evaluate_rows(
         results[name] = np.zeros(len(frame), np.float64 if GRAPH.kinds[name] == "float" else np.int64)
     for group in _alike(cells, good):
         space = _space(cells, pinned, group)
-        computed = [name for name in wanted if name not in pinned]
+        computed = [*_RULES, *(name for name in wanted if name not in pinned)]
         evaluator = Evaluator(Plan(space, computed))
         blocks = range(evaluator.box.blocks)
         runs = [range(k, min(k + 8, len(blocks))) for k in range(0, len(blocks), 8)]
         found = list(each(evaluator, partial(rows, columns=computed), runs, threads or None))
         for name in computed:
-            results[name][group] = np.concatenate([part.columns[name] for part in found])
+            values = np.concatenate([part.columns[name] for part in found])
+            if name in _RULES:
+                reader.refuse(group[values == 0], _RULES[name])
+            else:
+                results[name][group] = values
         for name in set(wanted) & set(pinned):
             results[name][group] = pinned[name]
     added = []
@@ -153,6 +164,12 @@ class _Reader:
         for name in pinned:
             merged.pop(name, None)
         return merged, pinned
+
+    def refuse(self, rows: Array, rule: Rule) -> None:
+        """Note rows whose inputs contradict each other."""
+        wrong = np.zeros(self.rows, bool)
+        wrong[rows] = True
+        self._report(wrong, ", ".join(rule.formula.parameters), lambda _: rule.label)
 
     def _check_given(self) -> dict[str, int | float]:
         pinned: dict[str, int | float] = {}
@@ -303,7 +320,7 @@ def _space(cells: Mapping[str, _Cells], pinned: Mapping[str, int | float], group
             fixed.setdefault(name, _code(name, default.value))
     places = np.arange(len(group))
     axis = Axis("row", tuple(places.tolist()), sets, places, len(group))
-    return Space("rows", GRAPH, (axis,), fixed)
+    return Space("rows", _WITH_RULES, (axis,), fixed)
 
 
 def _code(name: str, value: Any) -> int | float:

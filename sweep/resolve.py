@@ -6,22 +6,26 @@ right; nothing is computed before they are put right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kernels.consistency import RULES
 from kernels.evaluate import compute, evaluate
+from kernels.graph import Graph
 from sweep.errors import Problem, SpecError
 from sweep.formulas import SHORT, Formulas, following, on_inputs
-from sweep.space import Condition, Space
+from sweep.space import Axis, Condition, Space
 from sweep.spec import FrontierTable, Spec, find, parse
 from sweep.values import Values
 
 LARGEST = 2**62
+GONE_THROUGH = 1024  # points at which a condition is tried before it is left to the walk
 
 
 def load(spec: str | Path) -> Space:
@@ -59,7 +63,7 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
     good = tuple(axis for axis in built if axis is not None)
     stated = values.defaults(graph, explicit, good, given, chosen)
     graph = following(graph, values.partly_said)
-    conditions = formulas.conditions(graph, derived, spec.where)
+    conditions = [*consistency(graph), *formulas.conditions(graph, derived, spec.where)]
     minimize, maximize = formulas.objectives(graph, spec.frontier)
     columns = tuple(formulas.known(graph, c, f"columns[{i}]") for i, c in enumerate(spec.columns))
     if not axes and needs_axes:
@@ -69,10 +73,36 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
     if found:
         raise SpecError(name, found)
     space = Space(
-        spec.name, graph, good, given, conditions, minimize, maximize, columns, chosen, stated,
+        spec.name, graph, good, given, tuple(conditions), minimize, maximize, columns, chosen, stated,
         tuple(spec.metrics), spec.description,
     )  # fmt: skip
+    _check_consistency(space, name)
     return prune(space)
+
+
+def consistency(graph: Graph) -> list[Condition]:
+    """What the inputs of every design must fulfil together, as conditions that come before those of a spec."""
+    return [Condition(rule.label, rule.text, rule.formula, on_inputs(graph, rule.formula)) for rule in RULES]
+
+
+def _check_consistency(space: Space, name: str) -> None:
+    """SpecError when what a spec fixes contradicts itself whatever the axes; what axes contradict is left out."""
+    problems = []
+    for condition in space.conditions[: len(RULES)]:
+        names = condition.formula.parameters
+        _, leaves = space.graph.resolve(names, space.given)
+        if any(leaf in axis.sets for leaf in leaves for axis in space.axes):
+            continue
+        values = evaluate(space.graph, names, space.fixed)
+        if not compute(space.graph, condition.formula, "bool", values):
+            found = ", ".join(f"{n} = {_shown(space.graph, n, values[n])}" for n in names)
+            problems.append(Problem(found, "", condition.label))
+    if problems:
+        raise SpecError(name, problems)
+
+
+def _shown(graph: Graph, name: str, value: int | float) -> str:
+    return graph.words[name][int(value)] if name in graph.words else f"{value:g}"
 
 
 def _check_twice(spec: Spec, formulas: Formulas, *tables: Mapping[str, tuple[str, Any]]) -> None:
@@ -91,7 +121,7 @@ def _check_twice(spec: Spec, formulas: Formulas, *tables: Mapping[str, tuple[str
 def prune(space: Space) -> Space:
     """The space without the axis values that a condition on that axis alone rules out, and without those conditions.
 
-    An axis of one value counts as fixed. A condition that holds whatever the design is dropped.
+    An axis of one value counts as fixed. A condition that is seen to hold whatever the design is dropped.
     """
     axes = list(space.axes)
     left = []
@@ -110,9 +140,24 @@ def prune(space: Space) -> Space:
             at = [{name: values[k].item() for name, values in axis.sets.items()} for k in range(len(axis))]
             holds = [_holds(space, condition, given | values) for values in at]
             axes[along[0]] = axis.take(np.flatnonzero(np.array(holds, bool)))
-        else:
+        elif not (condition.on_inputs and _holds_everywhere(space, condition, given, [axes[i] for i in along])):
             left.append(condition)
     return replace(space, axes=tuple(axes), conditions=tuple(left))
+
+
+def _holds_everywhere(
+    space: Space, condition: Condition, given: Mapping[str, int | float], along: Sequence[Axis]
+) -> bool:
+    """Whether a condition holds at every point of a few short axes; long ones are not gone through here."""
+    if prod(len(axis) for axis in along) > GONE_THROUGH:
+        return False
+    for places in product(*(range(len(axis)) for axis in along)):
+        point = dict(given)
+        for axis, place in zip(along, places, strict=True):
+            point |= {name: values[place].item() for name, values in axis.sets.items()}
+        if not _holds(space, condition, point):
+            return False
+    return True
 
 
 def _holds(space: Space, condition: Condition, given: Mapping[str, int | float]) -> bool:

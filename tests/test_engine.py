@@ -53,7 +53,8 @@ def spaces(draw: st.DrawFn) -> Space:
     where = draw(st.lists(st.sampled_from(CONDITIONS), max_size=3, unique=True))
     axes = "\n".join(f"{name} = {AXES[name]}" for name in names)
     conditions = "\n".join(f"\"c{i}\" = '''{text}'''" for i, text in enumerate(where))
-    return loads(f"[axes]\n{axes}\n[where]\n{conditions}\n")
+    latent = "kv_lora_rank = 512\nqk_nope_head_dim = 64\nqk_rope_head_dim = 64\nv_head_dim = 128"
+    return loads(f"[axes]\n{axes}\n[fixed]\n{latent}\n[where]\n{conditions}\n")
 
 
 def all_rows(space: Space, columns: list[str], threads: int = 2, points: int = 64) -> Rows:

@@ -41,7 +41,7 @@ def dense_designs(draw: st.DrawFn) -> Design:
         "num_layers": draw(st.integers(1, 100)),
         "vocab_size": draw(st.integers(2, 300_000)),
         "num_heads": heads,
-        "num_kv_heads": draw(st.sampled_from([k for k in (1, 2, 4, 8, 32) if k <= heads])),
+        "num_kv_heads": draw(st.sampled_from([k for k in (1, 2, 4, 8, 32) if heads % k == 0])),
         "head_dim": draw(st.sampled_from([32, 64, 80, 128])),
         "ffn_size": draw(st.integers(1, 200)) * 64,
         **{name: draw(flag) for name in ("qkv_bias", "attn_out_bias", "mlp_bias", "ffn_gated", "final_norm")},
@@ -66,7 +66,8 @@ def expert_designs(draw: st.DrawFn) -> Design:
         **{name: draw(st.integers(0, 1)) for name in ("expert_bias", "router_bias")},
         "first_dense_layers": draw(st.integers(0, 3)),
     }
-    return {**draw(dense_designs()), **moe}
+    dense = draw(dense_designs())
+    return {**dense, **moe, "first_dense_layers": min(int(moe["first_dense_layers"]), int(dense["num_layers"]))}
 
 
 DESIGNS = st.one_of(dense_designs(), expert_designs())

@@ -192,3 +192,42 @@ def test_shipped_specs_are_whole() -> None:
         assert space.minimize or space.maximize
         assert space.description
         assert math.prod(len(axis) for axis in space.axes) > 0
+
+
+CONTRADICTIONS = [
+    ({"num_experts": "8", "experts_per_token": "9"}, "a token cannot visit more experts than there are"),
+    ({"num_experts": "8", "num_moe_layers": "40"}, "there cannot be more MoE layers than layers"),
+    ({"num_sliding_layers": "50", "sliding_window": "128"}, "linear and sliding layers cannot be more than layers"),
+    ({"num_sliding_layers": "5"}, "sliding layers need a sliding_window"),
+    ({"attention_kind": "hybrid", "num_linear_layers": "8"}, "linear layers need a linear_attention_kind"),
+    (
+        {"num_linear_layers": "8", "linear_attention_kind": "lightning"},
+        'linear layers belong to attention_kind = "hybrid"',
+    ),
+    ({"attention_kind": "mla"}, "mla needs kv_lora_rank"),
+    ({"num_heads": "12", "num_kv_heads": "5"}, "query heads share key-value heads in whole groups"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), CONTRADICTIONS)
+def test_inputs_that_contradict_each_other_are_refused(given: dict[str, str], message: str) -> None:
+    """Each may be right alone; together they once gave negative caches and more active than total parameters."""
+    with pytest.raises(SpecError, match=message):
+        single(given)
+    fixed = "\n".join(f'{name} = "{v}"' if v.isalpha() else f"{name} = {v}" for name, v in given.items())
+    with pytest.raises(SpecError, match=message):
+        loads(f"[axes]\n{GPU}\n[fixed]\n{fixed}")
+    import polars as pl
+
+    from sweep.points import evaluate_rows
+
+    table = pl.DataFrame({"hidden_size": [1024, 4096], **{name: [None, v] for name, v in given.items()}})
+    result, bad = evaluate_rows(table, ["params_total"])
+    assert [(b.row, b.reason.startswith(message)) for b in bad] == [(1, True)]
+    assert result["params_total"].is_null().to_list() == [False, True]
+
+
+def test_axes_that_contradict_each_other_leave_the_designs_that_do_not() -> None:
+    space = loads("[axes]\nnum_experts = [1, 4, 8]\nexperts_per_token = [1, 2, 8]")
+    assert space.size == 9
+    assert any("more experts" in condition.label for condition in space.conditions)

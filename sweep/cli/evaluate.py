@@ -40,6 +40,8 @@ def eval_command(
     result, bad = evaluate_rows(frame, names, settings(sets))
     first_line = 2 if points is not None and points.suffix.lower() != ".parquet" else 1
     lines = [f"line {b.row + first_line}: {b.column}: {b.reason}" for b in bad]
+    if points is None and bad:
+        raise SweepError(f"--set: {bad[0].column}: {bad[0].reason}")
     if strict and lines:
         raise SweepError(f"{points}: {lines[0]}; nothing was written")
     if output is not None or format_ not in (None, "table"):
