@@ -125,6 +125,12 @@ def decode_cache_bytes(kv_cache_ideal_bytes, linear_state_bytes):
     return kv_cache_ideal_bytes + 2.0 * linear_state_bytes
 
 
+@metric(unit="byte/token", source="Pope et al. 2022, arXiv:2211.05102, section 2")
+def decode_bytes_per_token(decode_weight_bytes, decode_cache_bytes, batch_size):
+    """Bytes moved per generated token: a step's weights shared by the batch, and the token's own cache."""
+    return (decode_weight_bytes + decode_cache_bytes) / batch_size
+
+
 @metric(unit="s", source="accelerator row, roofline_basis; launches per layer as serving frameworks fuse them")
 def decode_overhead_s(num_layers, gemms_per_layer, serve_gemm_overhead_s):
     """Fixed time of the launches of one decode step."""

@@ -420,3 +420,27 @@ def test_llama_2_7b_reaches_the_bandwidth_that_was_measured() -> None:
     """gpt-fast prints 1397 GB/s, which is all weights times tokens/s; the fit predicts 1.40 to 1.45 TB/s."""
     found = values(["weight_bytes", "decode_tokens_per_s"], LLAMA_2_7B_ON_A100)
     assert 1.397e12 <= found["weight_bytes"] * found["decode_tokens_per_s"] <= 1.45e12
+
+
+def test_a_batch_shares_the_weights_it_reads() -> None:
+    """Mixtral 8x7B at 16 bit: alone a token reads its 2 of 8 experts, in a crowd all 8 are read once for everybody.
+
+    Expected distinct experts: 8 (1 - (6/8)**batch), choices even and independent.
+    """
+    fixed: dict[str, str | int] = {"model": "mixtral-8x7b", "context_tokens": 1}
+    metrics = ["decode_bytes_per_token", "decode_weight_bytes", "params_routed_experts", "trunk_params", "params_head"]
+    for batch in (1, 4, 64):
+        found = values_of_model(metrics, {**fixed, "batch_size": batch})
+        experts = found["params_routed_experts"] * (1 - (6 / 8) ** batch)
+        weights = 2 * (found["trunk_params"] + experts + found["params_head"])
+        assert found["decode_weight_bytes"] == pytest.approx(weights, rel=1e-12)
+        cache = 2 * 32 * 2 * 8 * 128  # keys and values of 32 layers, 8 heads of 128, 2 bytes
+        assert found["decode_bytes_per_token"] == pytest.approx(weights / batch + cache, rel=1e-12)
+
+
+def values_of_model(metrics: list[str], fixed: dict[str, str | int]) -> dict[str, int | float]:
+    from kernels.evaluate import evaluate
+    from sweep.resolve import single
+
+    space = single({name: str(value) for name, value in fixed.items()})
+    return evaluate(space.graph, metrics, space.fixed)
