@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 Kind = Literal["int", "float", "bool", "word"]
 
+DEEPEST = 150  # what reads a formula is recursive, and Python's stack is not endless
 CALLS = {"min": 2, "max": 2, "ceil": 1, "floor": 1, "sqrt": 1, "log": 1, "log2": 1, "exp": 1}
 BINARY: dict[type[ast.operator], str] = {
     ast.Add: "+",
@@ -88,6 +89,8 @@ def from_text(name: str, text: str) -> Formula:
         result = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
         raise FormulaError(f"not an expression: {error.msg} at column {error.offset}") from None
+    except (ValueError, MemoryError, RecursionError) as error:  # null bytes, or nested deeper than Python reads
+        raise FormulaError(f"not an expression: {str(error) or 'nested too deeply'}") from None
     names: dict[str, None] = {}
     for node in ast.walk(result):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -109,8 +112,10 @@ def _check(formula: Formula) -> None:
     _check_expression(formula.result, known)
 
 
-def _check_expression(node: ast.expr, known: set[str]) -> None:
+def _check_expression(node: ast.expr, known: set[str], depth: int = 0) -> None:
     """Refuse anything outside the language, naming it in the words that were written."""
+    if depth > DEEPEST:
+        raise FormulaError(f"nested more than {DEEPEST} deep; name its parts")
     match node:
         case ast.Constant(value=bool() | int() | float() | str()):
             return
@@ -137,7 +142,7 @@ def _check_expression(node: ast.expr, known: set[str]) -> None:
         case _:
             raise FormulaError(f"{ast.unparse(node)!r} is not in the language of formulas")
     for child in children:
-        _check_expression(child, known)
+        _check_expression(child, known, depth + 1)
 
 
 def kind_of(formula: Formula, kinds: Mapping[str, Kind], words: Mapping[str, tuple[str, ...]]) -> Kind:

@@ -344,6 +344,14 @@ def test_a_dunder_name_is_only_a_name() -> None:
     assert from_text("value", "__builtins__ + 1").parameters == ("__builtins__",)
 
 
+@pytest.mark.parametrize(
+    "text", ["a\x00", "\x00", "(" * 5000 + "a" + ")" * 5000, "-" * 100_000 + "a", "a" + "+a" * 50_000, "a" + "+a" * 500]
+)
+def test_text_that_python_cannot_read_is_refused(text: str) -> None:
+    with pytest.raises(FormulaError):
+        from_text("value", text)
+
+
 @given(st.text(alphabet="ab12()[]{}.,:+-*/%<>=!'\" \n\\_\x00and or not if else lambda", max_size=40))
 @settings(deadline=None, max_examples=300)
 @pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning")
