@@ -15,8 +15,6 @@ from click.testing import CliRunner
 from sweep.cli import COMMANDS, cli
 from sweep.errors import SpecError, SweepError
 
-MODELS = "../shared/reference/models.csv"
-
 
 def sweep(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

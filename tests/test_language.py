@@ -311,7 +311,7 @@ MARK: list[str] = []
         "eval('1')",
         "exec('MARK.append(1)')",
         "MARK.append('ran')",
-        "open('/tmp/x', 'w')",
+        "open('x', 'w')",
         "().__class__.__bases__[0].__subclasses__()",
         "a.__class__",
         "(lambda: MARK.append('ran'))()",
