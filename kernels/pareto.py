@@ -168,12 +168,3 @@ class RunningFrontier:
         self._waiting = np.empty((num_rows, self._rows.shape[1]))
         self._waiting_ids = np.empty(num_rows, dtype=np.int64)
         self._num_waiting = 0
-
-
-def frontier_mask(objectives: Floats) -> npt.NDArray[np.bool_]:
-    """Which of objectives[n, k], all to be minimised, no other row beats."""
-    frontier = RunningFrontier(objectives.shape[1])
-    frontier.fold(objectives, np.arange(len(objectives)))
-    mask = np.zeros(len(objectives), dtype=np.bool_)
-    mask[frontier.ids] = True
-    return mask

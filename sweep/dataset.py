@@ -96,23 +96,10 @@ class _Reader:
 
     def _column(self, worker: Worker, column: Column) -> Any:
         if column.name == "design_id":
-            return self._ids(worker)
+            return worker.design_ids()
         if column.is_axis and column.name not in self._given:
             return self._labels[column.name][worker.column(f"#{column.name}")]
         return worker.column(column.name)
-
-    def _ids(self, worker: Worker) -> Any:
-        space = self.plan.space
-        ids = np.zeros(len(worker.positions), np.int64)
-        for axis, stride in zip(space.axes, space.id_strides, strict=True):
-            if len(axis) == 1:
-                ids += axis.kept[0] * stride
-                continue
-            places = worker.column(f"#{axis.name}")
-            if axis.kept[-1] != len(axis) - 1:  # some values are gone, so places are not those of the axis as written
-                places = axis.kept[places]
-            ids += places * stride
-        return ids
 
     def chunks(self) -> Iterator[range]:
         """All blocks, in runs that start small, so that whoever wants a few rows waits for a few blocks."""

@@ -81,6 +81,7 @@ def describe(space: Space, plan: Plan, columns: Iterable[Column], layout: Mappin
             "format": FORMAT,
             "name": space.name,
             "description": space.description,
+            "spec": space.text,
             "spec_sha256": hashlib.sha256(space.text.encode()).hexdigest(),
             "designs": {"product": space.size, "visited": plan.points},
             "axes": [_axis(axis) for axis in space.axes],
@@ -140,15 +141,6 @@ def read_manifest(folder: str | Path) -> Manifest:
     if manifest.identity != identity:
         raise RunError(f"{path}: was edited after it was written; its spec.toml runs again into another folder")
     return manifest
-
-
-def is_run(path: str | Path) -> bool:
-    """Whether this is the folder of a run, complete or not."""
-    manifest = Path(path) / MANIFEST_NAME
-    try:
-        return manifest.is_file() and f'"{KIND}"' in manifest.read_text(encoding="utf-8")[:200]
-    except (OSError, UnicodeDecodeError):
-        return False
 
 
 def columns_of(manifest: Manifest) -> list[Column]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -41,6 +41,8 @@ from sweep.progress import Progress, Report
 from sweep.space import Space
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import polars as pl
 
 BASE_BYTES = 384 << 20  # Python, its libraries, compiled kernels, and what allocators keep back

@@ -100,12 +100,6 @@ class Space:
             stride *= axis.length
         return tuple(reversed(strides))
 
-    def places(self, design_id: int) -> tuple[int, ...]:
-        """Where a design lies on each axis as written; IndexError past the end of the space."""
-        if not 0 <= design_id < self.size:
-            raise IndexError(f"design {design_id} is not in the space: ids run from 0 to {self.size - 1}")
-        return tuple(design_id // stride % axis.length for axis, stride in zip(self.axes, self.id_strides, strict=True))
-
     def axis(self, name: str) -> Axis | None:
         """The axis of that name, if there is one."""
         return next((axis for axis in self.axes if axis.name == name), None)

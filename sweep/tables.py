@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sweep.space import Space
 
 MOST_CELL = 48  # characters of a text shown in a terminal
+LISTED_CELL = 36  # where several columns are texts
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _COUNTS = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 
@@ -87,17 +88,23 @@ def render(
     max_rows: int = 20,
     width: int | None = None,
     first: Sequence[str] = (),
+    most: int = MOST_CELL,
 ) -> str:
     """A frame as text for a terminal that wide (that of the process by default): names, units, then rows.
 
     Where not all columns fit, those named first and the axes stay longest, and a last line says what was left out.
+    Texts longer than most characters are cut, but for those of the first column.
     """
     from rich.console import Console
 
     known = known_columns(frame, columns)
     width = width or (shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 160)
     head = frame.head(max_rows)
-    cells = {name: _cells(name, head[name].to_list(), known[name]) for name in frame.columns}
+    whole = frame.columns[:1]
+    cells = {
+        name: _cells(name, head[name].to_list(), known[name], MOST_CELL if name in whole else most)
+        for name in frame.columns
+    }
     wide = {name: max(map(len, [name, _unit_shown(known[name].unit), *texts])) + 3 for name, texts in cells.items()}
     shown = _fitting(list(frame.columns), known, wide, width, first)
     table = _table_of(shown, known, cells, head)
@@ -130,13 +137,13 @@ def _table_of(
     return table
 
 
-def _cells(name: str, values: list[Any], column: Column) -> list[str]:
+def _cells(name: str, values: list[Any], column: Column, most: int = MOST_CELL) -> list[str]:
     if name == "in_fitted_range":
         return ["" if value is None else ("yes" if value else "extrapolated") for value in values]
     if name == "design_id":
         return [str(value) for value in values]
     texts = [number(value, column.unit) for value in values]
-    return [text if len(text) <= MOST_CELL else text[: MOST_CELL - 1] + "…" for text in texts]
+    return [text if len(text) <= most else text[: most - 1] + "…" for text in texts]
 
 
 def _fitting(
@@ -162,8 +169,9 @@ def print_table(frame: pl.DataFrame, max_rows: int = 20, columns: Iterable[Colum
 
 
 def print_listing(frame: pl.DataFrame) -> None:
-    """Print every row of a frame."""
-    print(render(frame, (), max(1, len(frame))))
+    """Print every row of a frame; its first column and a source are the last to give way."""
+    first = [name for name in frame.columns if name == frame.columns[0] or name.startswith("source")]
+    print(render(frame, (), max(1, len(frame)), first=first, most=LISTED_CELL))
 
 
 def print_record(frame: pl.DataFrame) -> None:

@@ -96,6 +96,29 @@ def test_frontier_of_a_space_matches_comparing_every_pair(space: Space, data: An
     assert found.frame["design_id"].to_list() == expected
 
 
+ODD = """
+[axes]
+batch_size = [1, 2, 4, 8]
+train_tokens = { log10 = [9, 13], points = 9 }
+[metrics]
+by_zero = "1 / log(batch_size) + 5 // (batch_size - 1)"
+counted = "(batch_size > 2) + (train_tokens > 1e11)"
+"""
+
+
+def test_what_divides_by_zero_divides_alike_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled, interpreted, and with NUMBA_DISABLE_JIT: inf, never an error; a comparison counts as 0 or 1."""
+    space = loads(ODD)
+    expected = dict(naive.designs(space, ["by_zero", "counted"]))
+    assert expected[0]["by_zero"] == np.inf
+    for points in (10**9, 0):
+        monkeypatch.setattr(evaluator, "INTERPRETED_POINTS", points)
+        found = all_rows(space, ["by_zero", "counted"])
+        for name in ("by_zero", "counted"):
+            values = dict(zip(found.design_id.tolist(), found.columns[name].tolist(), strict=True))
+            assert values == {i: row[name] for i, row in expected.items()}
+
+
 SMALL = """
 [axes]
 hidden_size = { start = 1024, stop = 4096, step = 256 }

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.pareto import RunningFrontier, frontier_mask
+from kernels.pareto import RunningFrontier
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -92,16 +92,11 @@ def test_merged_frontiers_are_the_frontier_of_all_rows(rows: Rows, cut: int) -> 
 
 
 @pytest.mark.nojit
-@given(tables())
-@settings(deadline=None)
-def test_mask_marks_the_frontier(rows: Rows) -> None:
-    assert np.flatnonzero(frontier_mask(as_array(rows))).tolist() == sorted(naive_frontier(rows))
-
-
-@pytest.mark.nojit
 def test_no_rows_and_no_whole_rows_have_an_empty_frontier() -> None:
     for objectives in (np.empty((0, 3)), np.array([[np.nan, 1.0, 2.0], [1.0, 2.0, np.nan]])):
-        assert not frontier_mask(objectives).any()
+        running = RunningFrontier(objectives.shape[1])
+        running.fold(objectives, np.arange(len(objectives)))
+        assert len(running.result()[1]) == 0
         assert sql_frontier(objectives) == []
 
 

@@ -22,28 +22,13 @@ from sweep.dryrun import dry_run
 from sweep.errors import RunError
 from sweep.execute import Evaluator, Worker, rows
 from sweep.lock import Lock
-from sweep.manifest import columns_of, is_run, read_manifest
+from sweep.manifest import columns_of, read_manifest
 from sweep.plan import Plan
 from sweep.run import Finished, write
 from sweep.space import Space
+from tests.small import SPEC
 
 ROOT = Path(__file__).resolve().parent.parent
-SPEC = """
-name = "small"
-columns = ["loss_nats", "serve_bytes", "in_fitted_range", "lifetime_usd"]
-
-[axes]
-hidden_size = { start = 1024, stop = 8192, step = 512 }
-num_layers = [16, 24, 32, 48]
-num_experts = [1, 8, 64]
-precision = ["bf16", "fp8_e4m3", "int4_g128"]
-train_tokens = { log10 = [10, 13.5], points = 400 }
-gpu = ["h100_sxm", "b200_sxm", "mi300x"]
-
-[where]
-"fits on a node" = "min_gpus_to_serve <= 8"
-"wide enough for its depth" = "hidden_size >= 64 * num_layers"
-"""
 SMALL = 10_000  # rows a part: a part a block of this space
 
 
@@ -79,7 +64,6 @@ def test_the_manifest_says_what_was_run(space: Space, undisturbed: Path) -> None
     held = read_manifest(undisturbed)
     said = json.loads((undisturbed / "manifest.json").read_text())
     assert held.complete
-    assert is_run(undisturbed)
     assert held.name == "small"
     assert (undisturbed / "spec.toml").read_text() == SPEC
     assert said["spec_sha256"] == hashlib.sha256(SPEC.encode()).hexdigest()
@@ -242,7 +226,6 @@ def test_a_folder_of_somebody_else_is_refused(space: Space, tmp_path: Path) -> N
 def test_a_manifest_of_somebody_else_is_refused(space: Space, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"name": "an extension"}')
     assert "was not written by sweep run" in refusal(space, tmp_path)
-    assert not is_run(tmp_path)
     (tmp_path / "manifest.json").write_text("{")
     assert "cannot be read" in refusal(space, tmp_path)
 
@@ -260,7 +243,6 @@ def test_a_file_instead_of_a_folder_is_refused(space: Space, tmp_path: Path) -> 
 
 
 def test_there_is_no_run_to_read(tmp_path: Path) -> None:
-    assert not is_run(tmp_path)
     with pytest.raises(RunError, match="is not a run"):
         read_manifest(tmp_path)
 

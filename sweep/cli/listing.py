@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 WHAT = ("metrics", "inputs", "gpus", "precisions", "laws", "models", "specs")
 SHOWN = {
     "metrics": ["name", "unit", "meaning", "source"],
-    "inputs": ["name", "unit", "type", "default", "allowed", "meaning"],
+    "inputs": ["name", "unit", "default", "meaning", "source", "allowed"],
     "gpus": [
-        "id", "name", "gpu_memory_bytes", "gpu_memory_byte_per_s", "gpu_bf16_flop_per_s", "gpu_fp8_flop_per_s",
-        "gpu_usd_per_hour", "gpu_train_mfu", "confidence", "source_1",
+        "id", "gpu_memory_bytes", "gpu_memory_byte_per_s", "gpu_bf16_flop_per_s", "gpu_usd_per_hour", "source_1",
+        "confidence",
     ],
     "precisions": ["id", "kind", "weight_bits", "embedding_bits", "kv_bits", "compute_format", "source_1"],
     "laws": [
         "id", "law_floor_nats", "law_params_scale", "law_params_exponent", "law_tokens_scale", "law_tokens_exponent",
-        "law_params_counted", "fitted_range", "source",
+        "law_params_counted", "source",
     ],
     "models": [
         "model", "kind", "hidden_size", "num_layers", "vocab_size", "num_experts", "params_total", "params_active",
@@ -46,7 +46,11 @@ def list_command(what: str, output: Path | None, format_: str | None) -> None:
         sweep list metrics --format csv
     """
     from sweep import files, tables
+    from sweep.catalogue_check import check
+    from sweep.errors import SweepError
 
+    if problems := check():
+        raise SweepError("\n  ".join([f"data: {len(problems)} problems", *problems]))
     frame = listing(what)
     if output is not None or format_ not in (None, "table"):
         files.write(frame, output, format_)
