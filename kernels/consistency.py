@@ -21,6 +21,7 @@ class Rule:
 RULES = (
     Rule("a token cannot visit more experts than there are", "experts_per_token <= num_experts"),
     Rule("there cannot be more MoE layers than layers", "num_moe_layers <= num_layers"),
+    Rule("experts need a MoE layer to stand in", "num_experts == 1 or num_moe_layers > 0"),
     Rule("there cannot be more leading dense layers than layers", "first_dense_layers <= num_layers"),
     Rule(
         "linear and sliding layers cannot be more than layers", "num_linear_layers + num_sliding_layers <= num_layers"

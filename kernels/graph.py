@@ -71,14 +71,16 @@ def metric(*, unit: str, source: str) -> Callable[[F], F]:
     return declare
 
 
-def default(*, unit: str = "", source: str, low: float = 0.0, high: float = float("inf")) -> Callable[[F], F]:
+def default(
+    *, unit: str = "", source: str, low: float = 0.0, high: float = float("inf"), kind: Kind = "int"
+) -> Callable[[F], F]:
     """Declare an input whose default follows from other inputs, by the formula of the function."""
 
     def declare(function: F) -> F:
         meaning = " ".join((function.__doc__ or "").split("\n\n")[0].split())
         formula = from_function(function)
         function.__input__ = Input(  # type: ignore[attr-defined]
-            function.__name__, unit, "int", meaning, low, high, (), formula, source
+            function.__name__, unit, kind, meaning, low, high, (), formula, source
         )
         return function
 

@@ -5,6 +5,7 @@ from other inputs are the formulas at the end.
 """
 
 from kernels.graph import Input, declared_input, default
+from kernels.law_inputs import LAW_INPUTS
 
 FORMATS = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp6", "int8", "fp4", "int4")
 
@@ -129,21 +130,6 @@ HARDWARE = (
     _number("gpu_tdp_w", "W", "board power of one GPU"),
 )
 
-LAW = (
-    _number("law_floor_nats", "nat", "E: the loss no model goes below"),
-    _number("law_params_scale", "nat", "A: scale of the term that falls with parameters"),
-    _number("law_params_exponent", "", "alpha: how fast it falls", 0.0, 10.0),
-    _number("law_tokens_scale", "nat", "B: scale of the term that falls with tokens"),
-    _number("law_tokens_exponent", "", "beta: how fast it falls", 0.0, 10.0),
-    _word("law_params_counted", "which parameters the law was fitted with", "total", "non_embedding"),
-    _number("law_min_params", "", "fewest parameters among the fitted runs"),
-    _number("law_max_params", "", "most parameters among the fitted runs"),
-    _number("law_min_tokens", "", "fewest tokens among the fitted runs"),
-    _number("law_max_tokens", "", "most tokens among the fitted runs"),
-    _number("law_min_tokens_per_param", "", "fewest tokens per parameter among the fitted runs"),
-    _number("law_max_tokens_per_param", "", "most tokens per parameter among the fitted runs"),
-)
-
 
 @default(low=1, high=2**20, source="assumed: as many heads as fit the width, the Llama family's choice")
 def num_heads(hidden_size, head_dim):
@@ -197,4 +183,4 @@ DERIVED = tuple(
     declared_input(function)
     for function in (num_heads, num_kv_heads, ffn_size, experts_per_token, expert_ffn_size, num_moe_layers)
 )
-INPUTS: tuple[Input, ...] = (*SHAPE, *TRAINING, *SERVING, *HARDWARE, *LAW, *DERIVED)
+INPUTS: tuple[Input, ...] = (*SHAPE, *TRAINING, *SERVING, *HARDWARE, *LAW_INPUTS, *DERIVED)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import scalar
+from kernels import roots, scalar
 
 
 def _numpy_result(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,7 +23,7 @@ def _numpy_result(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-SCOPE: dict[str, Any] = {name: _numpy_result(function) for name, function in scalar.FUNCTIONS.items()}
+SCOPE: dict[str, Any] = {name: _numpy_result(function) for name, function in (scalar.FUNCTIONS | roots.ROOTS).items()}
 SCOPE |= {"float": np.float64, "whole": np.int64}
 
 

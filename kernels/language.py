@@ -3,7 +3,8 @@
 One definition serves many readers (numba, the planner, SQL, explanations), so a formula is held to a small subset of
 Python: assignments and one ``return``, built from ``+ - * / // % **``, comparisons, ``and or not``, conditional
 expressions, and ``min max ceil floor sqrt log log2 exp``. The expressions of a spec are the same language, parsed here
-and never ``eval``ed.
+and never ``eval``ed. Our own metrics may also call the functions of ``roots``, which need a loop: they run wherever
+loops do and have no translation.
 """
 
 import ast
@@ -11,12 +12,26 @@ import difflib
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 Kind = Literal["int", "float", "bool", "word"]
 
 DEEPEST = 150  # what reads a formula is recursive, and Python's stack is not endless
+ROOTS = {  # what needs a loop and so has no translation, with the numbers each takes; for our own metrics only
+    "general_loss": 19,
+    "compute_optimal": 18,
+    "lifetime_growth": 2,
+    "lifetime_growth_flat": 6,
+    "lifetime_optimal_tokens": 20,
+    "lifetime_optimal_params": 19,
+    "surface_vocabulary": 7,
+    "kaplan_min_steps": 7,
+    "optimal_bits": 6,
+    "draw_quantile": 2,
+}
 CALLS = {"min": 2, "max": 2, "ceil": 1, "floor": 1, "sqrt": 1, "log": 1, "log2": 1, "exp": 1}
 BINARY: dict[type[ast.operator], str] = {
     ast.Add: "+",
@@ -56,6 +71,16 @@ class Formula:
         lines = [f"{name} = {ast.unparse(value)}" for name, value in self.steps]
         return "\n".join([*lines, ast.unparse(self.result)])
 
+    @cached_property
+    def finds_a_root(self) -> bool:
+        """Whether the formula calls a function that needs a loop, so that only plain Python and loops can run it."""
+        trees = [*(value for _, value in self.steps), self.result]
+        return any(
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ROOTS
+            for tree in trees
+            for node in ast.walk(tree)
+        )
+
 
 def from_function(function: Callable[..., Any]) -> Formula:
     """The formula a metric function states; FormulaError names what is outside the language."""
@@ -79,7 +104,7 @@ def from_function(function: Callable[..., Any]) -> Formula:
         case _:
             raise FormulaError(f"{tree.name}: ends without a return of one expression")
     formula = Formula(tree.name, tuple(a.arg for a in arguments.args), tuple(steps), result)
-    _check(formula)
+    _check(formula, ROOTS)
     return formula
 
 
@@ -98,21 +123,21 @@ def from_text(name: str, text: str) -> Formula:
         if isinstance(node, ast.Name) and node.id not in CALLS:
             names[node.id] = None
     formula = Formula(name, tuple(names), (), result)
-    _check(formula)
+    _check(formula, {})
     return formula
 
 
-def _check(formula: Formula) -> None:
+def _check(formula: Formula, roots: Mapping[str, int]) -> None:
     known = set(formula.parameters)
     for name, value in formula.steps:
-        _check_expression(value, known)
+        _check_expression(value, known, roots)
         if name in CALLS:
             raise FormulaError(f"{name!r} is a function of the language, not a name to assign")
         known.add(name)
-    _check_expression(formula.result, known)
+    _check_expression(formula.result, known, roots)
 
 
-def _check_expression(node: ast.expr, known: set[str], depth: int = 0) -> None:
+def _check_expression(node: ast.expr, known: set[str], roots: Mapping[str, int], depth: int = 0) -> None:
     """Refuse anything outside the language, naming it in the words that were written."""
     if depth > DEEPEST:
         raise FormulaError(f"nested more than {DEEPEST} deep; name its parts")
@@ -137,12 +162,16 @@ def _check_expression(node: ast.expr, known: set[str], depth: int = 0) -> None:
             if len(node.args) < CALLS[name] or (CALLS[name] == 1 and len(node.args) > 1):
                 raise FormulaError(f"{ast.unparse(node)!r}: {name} takes {CALLS[name]} or more numbers")
             children = node.args
+        case ast.Call(func=ast.Name(id=name), keywords=[]) if name in roots:
+            if len(node.args) != roots[name]:
+                raise FormulaError(f"{name} takes {roots[name]} numbers, not {len(node.args)}")
+            children = node.args
         case ast.Call(func=func):
             raise FormulaError(f"{ast.unparse(func)!r} is not a function of the language; it has {', '.join(CALLS)}")
         case _:
             raise FormulaError(f"{ast.unparse(node)!r} is not in the language of formulas")
     for child in children:
-        _check_expression(child, known, depth + 1)
+        _check_expression(child, known, roots, depth + 1)
 
 
 def kind_of(formula: Formula, kinds: Mapping[str, Kind], words: Mapping[str, tuple[str, ...]]) -> Kind:
@@ -251,16 +280,19 @@ def unified(formula: Formula, kinds: Mapping[str, Kind], words: Mapping[str, tup
 
         def _as(self, whole: Kind, part: ast.expr) -> ast.expr:
             converted: ast.expr = self.visit(part)
-            if whole == "float" and _kind(part, scope, words) != "float":
+            kind = _kind(part, scope, words)
+            if whole == "float" and kind != "float":
+                if kind == "bool":  # numba has no float of a bool
+                    converted = ast.UnaryOp(ast.UAdd(), converted)
                 return ast.Call(ast.Name("float", ast.Load()), [converted], [])
             return converted
 
     steps = []
     for name, value in formula.steps:
         kind = _kind(value, scope, words)
-        steps.append((name, Convert().visit(value)))
+        steps.append((name, Convert().visit(deepcopy(value))))  # a transformer edits what it is given
         scope[name] = kind
-    return Formula(formula.name, formula.parameters, tuple(steps), Convert().visit(formula.result))
+    return Formula(formula.name, formula.parameters, tuple(steps), Convert().visit(deepcopy(formula.result)))
 
 
 def emit(node: ast.expr, rename: Mapping[str, str], words: Mapping[str, tuple[str, ...]]) -> str:
@@ -292,6 +324,8 @@ def emit(node: ast.expr, rename: Mapping[str, str], words: Mapping[str, tuple[st
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return f"({of(body)} if {of(test)} else {of(orelse)})"
         case ast.Call(func=ast.Name(id=name), args=arguments):
+            if name in ROOTS:
+                return f"{name}({', '.join(map(of, arguments))})"
             text = of(arguments[0])
             if name in ("min", "max"):
                 for argument in arguments[1:]:

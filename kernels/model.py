@@ -2,9 +2,24 @@
 
 from types import ModuleType
 
-from kernels import attention, cache, cost, flops, loss, memory, parameters, roofline
-from kernels.graph import Graph, Metric
+from kernels import (
+    attention,
+    cache,
+    corrections,
+    cost,
+    flops,
+    lifetime,
+    loss,
+    memory,
+    optimum,
+    parameters,
+    roofline,
+    schedule,
+    vocabulary,
+)
+from kernels.graph import Graph, Metric, declared_input
 from kernels.inputs import INPUTS
+from kernels.quantiles import quantiles
 
 
 def metrics_of(module: ModuleType) -> list[Metric]:
@@ -13,7 +28,12 @@ def metrics_of(module: ModuleType) -> list[Metric]:
     return [m for m in found if m is not None and m.function.__module__ == module.__name__]
 
 
+MODULES = (
+    *(attention, parameters, flops, cache, memory),
+    *(loss, corrections, vocabulary, optimum, schedule),
+    *(roofline, cost, lifetime),
+)
+METRICS = [m for module in MODULES for m in metrics_of(module)]
 GRAPH = Graph(
-    INPUTS,
-    [m for module in (attention, parameters, flops, cache, memory, loss, roofline, cost) for m in metrics_of(module)],
+    (*INPUTS, declared_input(lifetime.target_loss_nats)), [*METRICS, *quantiles({m.name: m for m in METRICS})]
 )

@@ -10,11 +10,14 @@ import hashlib
 import math
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kernels import law_inputs
+from kernels.graph import Input, near
 from kernels.inputs import FORMATS, INPUTS
 from sweep.errors import SweepError
 from sweep.resources import resource_dir
@@ -34,7 +37,10 @@ GPU_SETS = (
     *(f"gpu_gemm_overhead_s_{width}" for width in WIDTHS),
     *("gpu_train_mfu", "gpu_usd_per_hour", "gpu_tdp_w"),
 )
-LAW_BOUNDS = tuple(f"law_{end}_{what}" for what in ("params", "tokens", "tokens_per_param") for end in ("min", "max"))
+TRAIN_SETS = (
+    *("train_compute_format", "train_mfu_factor", "train_number_kind", "train_weight_bits", "train_activation_bits"),
+    *("train_kv_bits", "train_exponent_bits", "train_mantissa_bits", "train_scale_block"),
+)
 LAW_COEFFICIENTS = (
     "law_floor_nats",
     "law_params_scale",
@@ -57,10 +63,28 @@ MODEL_SETS = (
 )
 
 WORDS: dict[str, tuple[str, ...]] = {i.name: i.words for i in INPUTS if i.words}
+NEUTRAL = {  # what a law is where its record says nothing else
+    "law_form": "power",
+    "law_tokens_counted": "seen",
+    "law_compute": "6nd",
+    "law_repetition": "transferred",
+    "law_precision": "transferred",
+    "law_has_draws": "0",
+    "law_outer_exponent": "1",
+}
 FILES = {
     "accelerators": "accelerators.csv",
     "precisions": "precisions.csv",
     "laws": "laws.toml",
+    "moe_laws": "moe_laws.toml",
+    "repetition_laws": "repetition_laws.toml",
+    "precision_laws": "precision_laws.toml",
+    "ptq_laws": "ptq_laws.toml",
+    "shape_laws": "shape_laws.toml",
+    "vocabulary_laws": "vocabulary_laws.toml",
+    "hyperparameter_laws": "hyperparameter_laws.toml",
+    "batch_laws": "batch_laws.toml",
+    "law_draws": "law_draws.csv",
     "models": "models.csv",
     "defaults": "defaults.csv",
     "sources": "sources.csv",
@@ -70,12 +94,16 @@ FILES = {
 
 @dataclass(frozen=True)
 class RecordKind:
-    """One sort of record: the input that names it, the file it is a row of, the inputs it sets."""
+    """One sort of record: the input that names it, the file it is a row of, the inputs it sets.
+
+    Where ids are numbered, a spec may write them as numbers.
+    """
 
     name: str
     file: str
     title: str
     sets: tuple[str, ...]
+    numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +132,31 @@ class Default:
     meaning: str
 
 
+def _names(group: Iterable[Input]) -> tuple[str, ...]:
+    return tuple(i.name for i in group)
+
+
+CORRECTIONS = (
+    RecordKind(
+        "moe_law", "moe_laws.toml", "what experts gain a law that does not see them", _names(law_inputs.MOE_LAW)
+    ),
+    RecordKind(
+        "repetition_law", "repetition_laws.toml", "what repeated tokens are worth", _names(law_inputs.REPETITION_LAW)
+    ),
+    RecordKind(
+        "precision_law", "precision_laws.toml", "what training in few bits costs", _names(law_inputs.PRECISION_LAW)
+    ),
+    RecordKind("ptq_law", "ptq_laws.toml", "what quantising after training costs", _names(law_inputs.PTQ_LAW)),
+    RecordKind("shape_law", "shape_laws.toml", "what width and depth do at equal size", _names(law_inputs.SHAPE_LAW)),
+    RecordKind("vocabulary_law", "vocabulary_laws.toml", "best vocabularies", _names(law_inputs.VOCABULARY_LAW)),
+    RecordKind(
+        "hyperparameter_law",
+        "hyperparameter_laws.toml",
+        "learning rates and batches",
+        _names(law_inputs.HYPERPARAMETER_LAW),
+    ),
+    RecordKind("batch_law", "batch_laws.toml", "critical batches", _names(law_inputs.BATCH_LAW)),
+)
 KINDS: dict[str, RecordKind] = {
     kind.name: kind
     for kind in (
@@ -112,16 +165,15 @@ KINDS: dict[str, RecordKind] = {
             "precision",
             "precisions.csv",
             "formats of the weights when served",
-            ("weight_bits", "embedding_bits", "compute_format"),
+            ("weight_bits", "served_bits", "embedding_bits", "compute_format"),
         ),
         RecordKind("kv_precision", "precisions.csv", "formats of keys and values when served", ("kv_bits",)),
+        RecordKind("train_precision", "precisions.csv", "formats of the multiplications in training", TRAIN_SETS),
+        RecordKind("law", "laws.toml", "scaling laws", _names(law_inputs.LAW)),
+        *CORRECTIONS,
         RecordKind(
-            "train_precision",
-            "precisions.csv",
-            "formats of the multiplications in training",
-            ("train_compute_format", "train_mfu_factor"),
+            "law_draw", "law_draws.csv", "refits of a law that show how uncertain it is", _names(law_inputs.DRAW), True
         ),
-        RecordKind("law", "laws.toml", "scaling laws", (*LAW_COEFFICIENTS, "law_params_counted", *LAW_BOUNDS)),
         RecordKind("model", "models.csv", "published models", MODEL_SETS),
     )
 }
@@ -180,7 +232,10 @@ def belongs(kind: str, row: dict[str, str]) -> bool:
 def _values(kind: RecordKind, row: dict[str, str]) -> dict[str, Value]:
     if kind.name == "model":
         return {name: parsed(row[name]) for name in kind.sets if row.get(name)}
-    return {name: row.get(name, "") if name in WORDS else _float(row.get(name, "")) for name in kind.sets}
+    if kind.name == "law_draw":
+        return {name: _float(row.get(name.replace("draw_", "law_"), "")) for name in kind.sets}
+    cells = {name: row.get(name) or NEUTRAL.get(name, "") for name in kind.sets}
+    return {name: cell if name in WORDS else _float(cell) for name, cell in cells.items()}
 
 
 def source_of(row: dict[str, str]) -> str:
@@ -190,9 +245,46 @@ def source_of(row: dict[str, str]) -> str:
     return "; ".join(cell for cell in cells if cell)
 
 
+def id_of(row: dict[str, str]) -> str:
+    """What a row of a file of records is called."""
+    return row.get("id") or row.get("model") or row.get("draw", "")
+
+
+def identified(kind: str, value: object) -> str:
+    """A record's id as it is written in data: the draw that a person writes as 17, 17.0 or "17" is one."""
+    if KINDS[kind].numbered and isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def nearest(kind: str, identity: str) -> str:
+    """What a person may have meant by an id that is none, as an end of a sentence; '' when nothing is close."""
+    known = records(kind)
+    if KINDS[kind].numbered:
+        return f"; it has {next(iter(known))} to {next(reversed(known))}"
+    return near(identity, known)
+
+
 def _record(kind: RecordKind, row: dict[str, str]) -> Record:
-    identity = row.get("id") or row.get("model", "")
-    return Record(kind.name, identity, _values(kind, row), row, source_of(row))
+    return Record(kind.name, id_of(row), _values(kind, row), row, source_of(row))
+
+
+PRINTED = "0"  # the draw that is none
+
+
+def drawn_law(draw: str) -> str:
+    """The law that a draw is one of, '' for the law as printed."""
+    return records("law_draw")[draw].facts["law"]
+
+
+def _draw_rows(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The law as printed, then its draws, each with the source of its law."""
+    laws = records("law")
+    sources = {
+        law: f"a refit of resampled runs: {laws[law].source}" for law in {row["law"] for row in rows} & set(laws)
+    }
+    printed = {"law": "", "draw": PRINTED, "source": "definition: the law as printed"}
+    return [printed, *(row | {"source": sources.get(row["law"], "")} for row in rows)]
 
 
 @lru_cache
@@ -203,12 +295,13 @@ def records(kind: str) -> dict[str, Record]:
     found = KINDS[kind]
     path = resource_dir("data") / found.file
     result: dict[str, Record] = {}
-    for row in read_rows(path):
+    rows = read_rows(path)
+    for row in _draw_rows(rows) if kind == "law_draw" else rows:
         if belongs(kind, row):
             try:
                 record = _record(found, row)
             except ValueError as problem:
-                raise SweepError(f"{path}: {row.get('id', row.get('model', ''))}: {problem}") from problem
+                raise SweepError(f"{path}: {id_of(row)}: {problem}") from problem
             result[record.id] = record
     return result
 
@@ -225,7 +318,7 @@ def _default(row: dict[str, str]) -> Default:
 
 
 def frame(table: str) -> pl.DataFrame:
-    """A table of ``data/`` whole: numbers are numbers, an empty cell is null."""
+    """A table of ``data/`` whole: numbers are numbers, an empty cell is null, and what is neutral in a law is said."""
     import polars as pl
 
     if table not in FILES:
@@ -235,7 +328,7 @@ def frame(table: str) -> pl.DataFrame:
     floats = {name for kind in KINDS.values() if kind.name != "model" for name in kind.sets if name not in WORDS}
     columns = []
     for name in names:
-        cells = [row.get(name, "") for row in rows]
+        cells = [row.get(name) or NEUTRAL.get(name, "") for row in rows]
         present = [parsed(cell) for cell in cells if cell]
         # defaults hold numbers and words in one column, ids such as 2401.00448 only look like numbers
         if not present or name == "arxiv" or any(isinstance(cell, str) for cell in present):

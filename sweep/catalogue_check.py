@@ -5,25 +5,27 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from kernels.inputs import FORMATS, INPUTS
+from kernels.inputs import FORMATS
 from sweep.catalogue import (
+    CORRECTIONS,
     FILES,
     KINDS,
-    LAW_BOUNDS,
     MODEL_SETS,
+    PRINTED,
+    TRAIN_SETS,
     WORDS,
     belongs,
+    id_of,
     parsed,
     read_rows,
-    source_of,
 )
+from sweep.cellcheck import CONFIDENCE, FLAGS, RANGES, number, one_of, sourced, within
 from sweep.errors import SweepError
+from sweep.law_check import check_draw, check_drawn_laws, check_law, check_record_of
 from sweep.resources import resource_dir
-
-_CONFIDENCE = ("high", "medium", "low")
-_FLAGS = tuple(i.name for i in INPUTS if i.kind == "bool")
 
 
 def check(data: Path | None = None) -> list[str]:
@@ -39,8 +41,8 @@ def check(data: Path | None = None) -> list[str]:
     for table, rows in tables.items():
         seen: set[str] = set()
         for row in rows:
-            # the first column identifies a row in every file
-            identity = next(iter(row.values()), "")
+            # the first column identifies a row, but where many are of one law
+            identity = row.get("draw", "") if table == "law_draws" else next(iter(row.values()), "")
             place = f"{FILES[table]}: {identity or '(no id)'}"
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+ -]*", identity):
                 problems.append(f"{place}: {identity!r} is not an id")
@@ -49,38 +51,8 @@ def check(data: Path | None = None) -> list[str]:
             seen.add(identity)
             problems += [f"{place}: {text}" for text in _CHECKS[table](row)]
     problems += _check_default_records(tables)
+    problems += check_drawn_laws(tables)
     return problems
-
-
-def _within(row: dict[str, str], ranges: dict[str, tuple[float, float]], optional: bool = True) -> Iterator[str]:
-    for name, (low, high) in ranges.items():
-        cell = row.get(name, "")
-        if not cell:
-            if not optional:
-                yield f"{name} is empty"
-            continue
-        value = parsed(cell)
-        if isinstance(value, str):
-            yield f"{name} = {cell!r} is not a number"
-        elif not low <= value <= high:
-            yield f"{name} = {cell} is outside {low:g} to {high:g}"
-
-
-def _one_of(row: dict[str, str], name: str, words: tuple[str, ...], optional: bool = False) -> Iterator[str]:
-    cell = row.get(name, "")
-    if cell not in words and not (optional and not cell):
-        yield f"{name} = {cell!r} is not one of {', '.join(words)}"
-
-
-def _sourced(row: dict[str, str]) -> Iterator[str]:
-    if not source_of(row):
-        yield "has no source"
-
-
-def _safe_float(row: dict[str, str], name: str) -> float:
-    """nan for what is empty or no number: the range check has already named the latter."""
-    value = parsed(row.get(name, ""))
-    return math.nan if isinstance(value, str) else float(value)
 
 
 _GPU_NEEDED = {
@@ -106,13 +78,13 @@ _GPU_OPTIONAL = (
 
 
 def _check_accelerator(row: dict[str, str]) -> Iterator[str]:
-    yield from _within(row, _GPU_NEEDED, optional=False)
-    yield from _within(row, _GPU_OPTIONAL)
-    yield from _one_of(row, "device_class", ("datacenter", "workstation", "consumer", "soc", "tpu", "asic"))
-    yield from _one_of(row, "status", ("shipping", "announced"))
-    yield from _one_of(row, "confidence", _CONFIDENCE)
-    yield from _sourced(row)
-    peak = {name: _safe_float(row, f"gpu_{name}_flop_per_s") for name in FORMATS}
+    yield from within(row, _GPU_NEEDED, optional=False)
+    yield from within(row, _GPU_OPTIONAL)
+    yield from one_of(row, "device_class", ("datacenter", "workstation", "consumer", "soc", "tpu", "asic"))
+    yield from one_of(row, "status", ("shipping", "announced"))
+    yield from one_of(row, "confidence", CONFIDENCE)
+    yield from sourced(row)
+    peak = {name: number(row, f"gpu_{name}_flop_per_s") for name in FORMATS}
     has = {name: not math.isnan(value) for name, value in peak.items()}
     if not (has["bf16"] or has["fp16"]):
         yield "has neither a bf16 nor a fp16 peak"
@@ -136,61 +108,65 @@ def _check_accelerator(row: dict[str, str]) -> Iterator[str]:
 
 def _check_precision(row: dict[str, str]) -> Iterator[str]:
     kind = row.get("kind", "")
-    yield from _one_of(row, "kind", ("weight", "training", "kv_cache"))
-    yield from _one_of(row, "family", ("float", "microscaling", "integer", "codebook", "gguf"))
-    yield from _one_of(row, "confidence", _CONFIDENCE)
-    yield from _sourced(row)
+    trains = bool(row.get("train_compute_format"))
+    yield from one_of(row, "kind", ("weight", "training", "kv_cache"))
+    yield from one_of(row, "family", ("float", "microscaling", "integer", "codebook", "gguf"))
+    yield from one_of(row, "confidence", CONFIDENCE)
+    yield from sourced(row)
     bits = (1.0, 32.0)
     if kind == "kv_cache":
-        yield from _within(row, {"kv_bits": bits}, optional=False)
+        yield from within(row, {"kv_bits": bits}, optional=False)
     else:
-        yield from _within(row, {"weight_bits": bits, "embedding_bits": bits}, optional=False)
-        yield from _one_of(row, "compute_format", FORMATS)
-        if _safe_float(row, "embedding_bits") < _safe_float(row, "weight_bits"):
+        yield from within(row, {"weight_bits": bits, "embedding_bits": bits}, optional=False)
+        yield from one_of(row, "compute_format", FORMATS)
+        if number(row, "embedding_bits") < number(row, "weight_bits"):
             yield "embedding_bits is below weight_bits"
-    yield from _one_of(row, "train_compute_format", FORMATS, optional=kind != "training")
-    if row.get("train_compute_format"):
-        yield from _within(row, {"train_mfu_factor": (0.1, 1.0)}, optional=False)
-        if not row.get("train_mfu_factor_basis"):
-            yield "train_mfu_factor_basis is empty"
-    elif row.get("train_mfu_factor"):
-        yield "train_mfu_factor is given without train_compute_format"
+    yield from one_of(row, "train_compute_format", FORMATS, optional=kind != "training")
+    if kind == "weight":
+        yield from within(row, {"served_bits": bits}, optional=False)
+        if number(row, "served_bits") > number(row, "weight_bits"):
+            yield "served_bits is above weight_bits, which has the scales in it"
+    elif row.get("served_bits"):
+        yield "served_bits is given, but nothing is served in it"
+    for name in TRAIN_SETS if not trains else ():
+        if row.get(name):
+            yield f"{name} is given without train_compute_format"
+    if trains:
+        yield from _check_training(row)
 
 
-def _check_law(row: dict[str, str]) -> Iterator[str]:
-    yield from _within(
-        row,
-        {"law_floor_nats": (0.0, 5.0), "law_params_scale": (0.1, 1e6), "law_params_exponent": (0.01, 1.0)}
-        | {"law_tokens_scale": (0.1, 1e6), "law_tokens_exponent": (0.01, 1.0)},
-        optional=False,
-    )
-    yield from _within(row, {name: (1e-3 if name.endswith("per_param") else 1e3, 1e16) for name in LAW_BOUNDS})
-    yield from _one_of(row, "law_params_counted", WORDS["law_params_counted"])
-    yield from _one_of(row, "confidence", _CONFIDENCE)
-    yield from _sourced(row)
-    for name in ("title", "fitted_range", "params_counted", "tokens_counted", "unit", "arxiv", "locator", "evidence"):
+def _check_training(row: dict[str, str]) -> Iterator[str]:
+    yield from within(row, {"train_mfu_factor": (0.1, 1.0)}, optional=False)
+    for name in ("train_mfu_factor_basis", "train_format_source"):
         if not row.get(name):
             yield f"{name} is empty"
-    for what in ("params", "tokens", "tokens_per_param"):
-        if _safe_float(row, f"law_min_{what}") >= _safe_float(row, f"law_max_{what}"):
-            yield f"law_min_{what} is not below law_max_{what}"
+    yield from one_of(row, "train_number_kind", WORDS["train_number_kind"])
+    tensors = ("train_weight_bits", "train_activation_bits", "train_kv_bits")
+    yield from within(row, {name: RANGES[name] for name in tensors}, optional=False)
+    layout = ("train_exponent_bits", "train_mantissa_bits", "train_scale_block")
+    is_float = row.get("train_number_kind") == "float"
+    yield from within(row, {name: RANGES[name] for name in layout}, optional=not is_float)
+    if not is_float and any(row.get(name) for name in layout):
+        yield "an integer has no exponent, mantissa and block of its own"
+    if 1 + sum(number(row, name) for name in layout[:2]) > number(row, "train_weight_bits"):
+        yield "sign, exponent and mantissa are more than train_weight_bits"
 
 
 def _check_model(row: dict[str, str]) -> Iterator[str]:
     needed = ("hidden_size", "num_layers", "num_heads", "num_kv_heads", "head_dim", "vocab_size")
-    counts = [name for name in MODEL_SETS if name not in needed and name not in WORDS and name not in _FLAGS]
-    yield from _within(row, dict.fromkeys(needed, (1.0, 1e7)), optional=False)
-    yield from _within(row, dict.fromkeys(counts, (0.0, 1e8)))
+    counts = [name for name in MODEL_SETS if name not in needed and name not in WORDS and name not in FLAGS]
+    yield from within(row, dict.fromkeys(needed, (1.0, 1e7)), optional=False)
+    yield from within(row, dict.fromkeys(counts, (0.0, 1e8)))
     for name in MODEL_SETS:
         if name in WORDS:
-            yield from _one_of(row, name, WORDS[name], optional=name == "linear_attention_kind")
-        elif name in _FLAGS:
-            yield from _one_of(row, name, ("0", "1"), optional=True)
+            yield from one_of(row, name, WORDS[name], optional=name == "linear_attention_kind")
+        elif name in FLAGS:
+            yield from one_of(row, name, ("0", "1"), optional=True)
         elif isinstance(parsed(row.get(name, "")), float):
             yield f"{name} = {row[name]} is not a whole number"
-    yield from _one_of(row, "kind", ("dense", "moe"))
-    yield from _sourced(row)
-    if _safe_float(row, "num_heads") % (_safe_float(row, "num_kv_heads") or math.nan) > 0:
+    yield from one_of(row, "kind", ("dense", "moe"))
+    yield from sourced(row)
+    if number(row, "num_heads") % (number(row, "num_kv_heads") or math.nan) > 0:
         yield f"num_heads = {row['num_heads']} is not a multiple of num_kv_heads = {row['num_kv_heads']}"
     if row.get("num_experts"):
         for name in ("experts_per_token", "expert_ffn_size", "num_moe_layers"):
@@ -199,7 +175,7 @@ def _check_model(row: dict[str, str]) -> Iterator[str]:
     elif not row.get("ffn_size"):
         yield "has neither ffn_size nor num_experts"
     for part, whole in (("experts_per_token", "num_experts"), ("num_moe_layers", "num_layers")):
-        if _safe_float(row, part) > _safe_float(row, whole):
+        if number(row, part) > number(row, whole):
             yield f"{part} = {row[part]} is above {whole} = {row[whole]}"
     for amount, source in (
         ("total_params_published", "params_source"),
@@ -215,13 +191,15 @@ def _check_default(row: dict[str, str]) -> Iterator[str]:
     for column in ("value", "source", "meaning"):
         if not row.get(column):
             yield f"{column} is empty"
-    yield from _one_of(row, "confidence", (*_CONFIDENCE, "assumed"))
+    yield from one_of(row, "confidence", (*CONFIDENCE, "assumed"))
     if name in WORDS:
-        yield from _one_of(row, "value", WORDS[name])
-    elif name in _FLAGS:
-        yield from _one_of(row, "value", ("0", "1"))
+        yield from one_of(row, "value", WORDS[name])
+    elif name in FLAGS:
+        yield from one_of(row, "value", ("0", "1"))
+    elif name in RANGES:
+        yield from within(row, {"value": RANGES[name]})
     elif name not in KINDS:
-        yield from _within(row, {"value": (0.0, 1e18)})
+        yield "is neither an input nor a kind of record"
 
 
 def _check_source(row: dict[str, str]) -> Iterator[str]:
@@ -232,8 +210,8 @@ def _check_source(row: dict[str, str]) -> Iterator[str]:
 
 def _check_param_case(row: dict[str, str]) -> Iterator[str]:
     counts = [name for name in row if name.endswith("_oracle")]
-    yield from _within(row, dict.fromkeys(("hidden_size", "num_layers", "vocab_size"), (1.0, 1e7)), optional=False)
-    yield from _within(row, dict.fromkeys(counts, (0.0, 1e24)))
+    yield from within(row, dict.fromkeys(("hidden_size", "num_layers", "vocab_size"), (1.0, 1e7)), optional=False)
+    yield from within(row, dict.fromkeys(counts, (0.0, 1e24)))
     for name in ("total_params_oracle", "oracle_source"):
         if not row.get(name):
             yield f"{name} is empty"
@@ -245,19 +223,17 @@ def _check_default_records(tables: dict[str, list[dict[str, str]]]) -> Iterator[
     for row in tables.get("defaults", []):
         kind = KINDS.get(row.get("name", ""))
         if kind is not None and kind.file in by_file:
-            known = {_record_id(other) for other in by_file[kind.file] if belongs(kind.name, other)}
-            if row.get("value") not in known:
+            known = {id_of(other) for other in by_file[kind.file] if belongs(kind.name, other)}
+            if row.get("value") not in (known | {PRINTED} if kind.name == "law_draw" else known):
                 yield f"{FILES['defaults']}: {kind.name}: value = {row.get('value')!r} is not in {kind.file}"
-
-
-def _record_id(row: dict[str, str]) -> str:
-    return row.get("id") or row.get("model", "")
 
 
 _CHECKS: dict[str, Callable[[dict[str, str]], Iterator[str]]] = {
     "accelerators": _check_accelerator,
     "precisions": _check_precision,
-    "laws": _check_law,
+    "laws": check_law,
+    **{Path(kind.file).stem: partial(check_record_of, kind.name) for kind in CORRECTIONS},
+    "law_draws": check_draw,
     "models": _check_model,
     "defaults": _check_default,
     "sources": _check_source,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kernels.graph import Graph
 from sweep.space import Space
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ DEFAULT_COLUMNS = (
     "loss_nats",
     "tokens_per_param",
     "in_fitted_range",
+    "times_outside_fitted_range",
     "train_flops",
     "train_gpu_hours",
     "train_usd",
@@ -30,6 +32,10 @@ DEFAULT_COLUMNS = (
     "serve_usd_per_million_tokens",
     "lifetime_usd",
 )
+
+
+MARKS = ("in_fitted_range", "times_outside_fitted_range")  # stand beside whatever follows from a law
+COEFFICIENTS = frozenset({"law_floor_nats", "law_params_scale", "law_tokens_scale", "law_optimal_params_scale"})
 
 
 @dataclass(frozen=True)
@@ -48,14 +54,22 @@ class Column:
 def wanted(space: Space) -> tuple[str, ...]:
     """The inputs and metrics that a space's rows carry beside the axes: those it names, or the usual ones.
 
-    Objectives and what the conditions on metrics look at are always among them.
+    Objectives and what the conditions on metrics look at are always among them, and where anything follows from a law,
+    whether and how far it is extrapolated.
     """
     names = list(space.columns or DEFAULT_COLUMNS)
     for condition in space.conditions:
         names += [p for p in condition.formula.parameters if p in space.graph.metrics]
     names += [*space.own_metrics, *space.minimize, *space.maximize]
+    if leans_on_law(space.graph, names, space.given):
+        names += MARKS
     axes = {axis.name for axis in space.axes}
     return tuple(name for name in dict.fromkeys(names) if name not in axes)
+
+
+def leans_on_law(graph: Graph, names: Iterable[str], given: Collection[str]) -> bool:
+    """Whether any of these follows from a fitted law, so that it can be an extrapolation."""
+    return not COEFFICIENTS.isdisjoint(graph.resolve(names, given)[1])
 
 
 def declare(space: Space, names: Iterable[str]) -> list[Column]:

@@ -138,7 +138,9 @@ def count_after_inputs(space: Space, plan: Plan, threads: int) -> int | None:
     walked = set().union(*(axes for axes, _ in groups)) if groups else set()
     total = prod(len(axis) for axis in space.axes if axis.name not in walked)
     for axes, conditions in groups:
-        part = replace(space, axes=tuple(a for a in space.axes if a.name in axes), conditions=tuple(conditions))
+        kept = tuple(a for a in space.axes if a.name in axes)
+        # what an axis left out decides all the same stays known
+        part = replace(space, axes=kept, fixed=space.constants, conditions=tuple(conditions))
         points = prod(len(axis) for axis in part.axes)
         if points > COUNTED_POINTS:
             return None

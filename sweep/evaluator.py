@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -12,7 +13,10 @@ import numpy.typing as npt
 
 from kernels.compiler import HEADER_CELLS, OPERAND_CELLS, Loop, compiled, interpreted, loop_source, workspace
 from kernels.graph import Node
+from kernels.quantiles import quantile_of
+from sweep.draws import quantile_table
 from sweep.plan import Plan, Value
+from sweep.space import Space
 
 INTERPRETED_POINTS = 16_384  # fewer in all are computed sooner in plain Python than compiled code is loaded
 
@@ -212,14 +216,46 @@ class Evaluator:
                 cells[place : place + count] = self.plan.axes[value.axes[0]].sets[value.name]
             else:
                 cells[place] = space.fixed[value.name]
+        self._fill_quantiles([v for v in computed if v.node and quantile_of(v.node.formula)], floats)
         with np.errstate(all="ignore"):
             for value in computed:
                 assert value.node is not None
                 if self._cells(value, self.box.extents) == 0:
                     continue  # an axis with nothing left: there is no point to compute it at
+                if quantile_of(value.node.formula) is not None:
+                    continue
                 starts = _Starts()
                 descriptor, pattern = self._describe(value, self.box.sizes, self.box.sizes, starts)
                 loop = self._loop(value.node, pattern, self._cells(value, self.box.extents))
                 loop(floats, integers, starts.cells(), np.array(descriptor, np.int64))
         tables: Cells = integers
         return tables
+
+    def _fill_quantiles(self, values: Sequence[Value], floats: Cells) -> None:
+        """The values that are quantiles over the draws of a law, those of one metric from one evaluation."""
+        by_base: dict[str, list[tuple[float, Value]]] = {}
+        for value in values:
+            assert value.node is not None
+            found = quantile_of(value.node.formula)
+            assert found is not None
+            by_base.setdefault(found[0], []).append((found[1], value))
+        for base, wanted in by_base.items():
+            axes = [self.plan.order[a] for a in wanted[0][1].axes]
+            held = quantile_table(self.plan.space, base, [share for share, _ in wanted], axes, whole)
+            for row, (_, value) in zip(held, wanted, strict=True):
+                floats[self._place[value.name] : self._place[value.name] + len(row)] = row
+
+
+def whole(space: Space, name: str) -> Cells:
+    """A metric at every point of a space, conditions left aside, in the order of its axes."""
+    plan = Plan(space, [name], largest_table=math.inf)
+    evaluator = Evaluator(plan)
+    value = plan.values[name]
+    place = evaluator.place(name)
+    sizes = [plan.box.sizes[a] for a in value.axes]
+    cells = evaluator.tables[place : place + prod(sizes)]
+    held = (cells.view(np.float64) if value.kind == "float" else cells).reshape(sizes)
+    written = [plan.order[a] for a in value.axes]
+    held = held.transpose(np.argsort(written))
+    shape = [len(axis) if k in written else 1 for k, axis in enumerate(space.axes)]
+    return np.broadcast_to(held.reshape(shape), [len(axis) for axis in space.axes]).reshape(-1)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernels.evaluate import evaluate
 from kernels.graph import Graph
 from kernels.language import Formula
+from kernels.quantiles import SOURCE, quantile_of
+from kernels.specialise import Specialised
 from sweep import catalogue
 from sweep.designs import check_id, places
+from sweep.evaluator import whole
 from sweep.space import Space
 
 Number = int | float
@@ -32,8 +35,15 @@ class Line:
 def explain(space: Space, design_id: int, metrics: Iterable[str]) -> list[Line]:
     """How these metrics of a design come about, inputs first, each value after what it depends on.
 
+    Formulas are shown with the branches that this design takes, and only what these read.
+
     SpecError when the space has no such design; GraphError for a metric that nothing declares.
     """
+    return list(_lines(space, *_given(space, design_id), list(metrics)))
+
+
+def _given(space: Space, design_id: int) -> tuple[dict[str, Number], dict[str, str]]:
+    """What a design is given, and for what axes and records decide, which."""
     import numpy as np
 
     check_id(space, design_id)
@@ -48,14 +58,22 @@ def explain(space: Space, design_id: int, metrics: Iterable[str]) -> list[Line]:
         for name in catalogue.KINDS[kind].sets:
             if name in given:
                 told.setdefault(name, f"{kind} {record}")
-    return list(_lines(space, given, told, list(metrics)))
+    return given, told
 
 
 def _lines(space: Space, given: Mapping[str, Number], told: Mapping[str, str], wanted: list[str]) -> Iterator[Line]:
     graph = space.graph
-    nodes, leaves = graph.resolve(wanted, given)
-    values = evaluate(graph, wanted, given)
+    given = dict(given)
+    for node in graph.resolve(wanted, given)[0]:
+        if quantile_of(node.formula):  # takes the plan of a space, of one design here
+            given[node.name] = whole(replace(space, axes=(), fixed=given, conditions=()), node.name)[0].item()
+    nodes, leaves = Specialised(graph, given, given).resolve(wanted)
+    values = evaluate(graph, [*wanted, *(node.name for node in nodes)], given)
     for name in leaves:
+        if name in graph.metrics and quantile_of(graph.metrics[name].formula):
+            formula = graph.metrics[name].formula
+            yield Line(name, shown(graph, name, values[name]), graph.unit(name), formula.text, "", SOURCE)
+            continue
         yield Line(name, shown(graph, name, values[name]), graph.unit(name), "", "", _source(space, name, told))
     for node in nodes:
         yield Line(
@@ -110,3 +128,20 @@ def with_numbers(graph: Graph, formula: Formula, values: Mapping[str, Number]) -
         lines.append(f"{name} = {ast.unparse(Fill().visit(ast.parse(ast.unparse(value), mode='eval').body))}")
     lines.append(ast.unparse(Fill().visit(ast.parse(ast.unparse(formula.result), mode="eval").body)))
     return "\n".join(lines)
+
+
+SUM = (
+    ("loss_before_corrections_nats", "the law as printed"),
+    ("repetition_penalty_nats", "tokens seen again"),
+    ("train_precision_penalty_nats", "training in few bits"),
+    ("moe_gain_nats", "experts that the law does not see"),
+    ("shape_penalty_nats", "width and depth"),
+    ("vocabulary_penalty_nats", "vocabulary"),
+)
+
+
+def loss_sum(space: Space, design_id: int) -> list[tuple[str, float, str]]:
+    """The predicted loss of a design as a sum: columns, values and what each is for, the total last."""
+    parts = (*SUM, ("loss_nats", "predicted loss, as trained"))
+    values = evaluate(space.graph, [name for name, _ in parts], _given(space, design_id)[0])
+    return [(name, float(values[name]), what) for name, what in parts]

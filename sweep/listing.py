@@ -29,6 +29,20 @@ def metrics(graph: Graph = GRAPH) -> pl.DataFrame:
     )
 
 
+def corrections() -> pl.DataFrame:
+    """kind, id, title, what it sets in words, source, confidence, range and notes of every correction of a law."""
+    import polars as pl
+
+    rows = []
+    for kind in catalogue.CORRECTIONS:
+        for record in catalogue.records(kind.name).values():
+            said = ", ".join(f"{name} = {record.facts[name]}" for name in kind.sets if record.facts.get(name))
+            more = [record.facts.get(name, "") for name in ("confidence", "fitted_range", "notes")]
+            rows.append((kind.name, record.id, record.facts["title"], said, record.source, *more))
+    columns = ["kind", "id", "title", "sets", "source", "confidence", "fitted_range", "notes"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
 def inputs(graph: Graph = GRAPH) -> pl.DataFrame:
     """name, unit, type, default, allowed range, meaning and source of every input and kind of record."""
     import polars as pl

@@ -87,8 +87,12 @@ def macros() -> str:
 
 
 def metric_macros(graph: Graph) -> list[str]:
-    """Statements that make every metric a scalar macro of what it depends on, for what-ifs on a row."""
-    return [macro(m.name, m.formula, graph.kinds) for m in graph.metrics.values() if m.formula.parameters]
+    """Statements that make every metric a scalar macro of what it depends on, for what-ifs on a row.
+
+    A metric that takes a root to be found is none: it has no formula in SQL.
+    """
+    formulas = [m.formula for m in graph.metrics.values() if m.formula.parameters]
+    return [macro(f.name, f, graph.kinds) for f in formulas if not f.finds_a_root]
 
 
 def _table(name: str, frame: pl.DataFrame) -> str:

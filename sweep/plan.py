@@ -12,6 +12,9 @@ from math import ceil, prod
 
 from kernels.graph import Node
 from kernels.language import Kind, from_text
+from kernels.quantiles import quantile_of
+from kernels.specialise import Specialised
+from sweep import catalogue
 from sweep.space import Axis, Space
 
 BLOCK_POINTS = 131_072  # 1 MiB a column that differs at every point, of which there are few; visits cost 20 to 40 us
@@ -86,18 +89,26 @@ def _all_of(name: str, conditions: Sequence[str]) -> Node:
 class Plan:
     """What to compute for a space so that these columns come out, and how to walk.
 
-    columns are inputs or metrics; conditions on inputs are decided before anything else of a block is computed.
+    columns are inputs or metrics; conditions on inputs are decided before anything else of a block is computed. What
+    has fewer points than largest_table over the axes it varies along is computed once.
     GraphError for a name that nothing declares.
     """
 
-    def __init__(self, space: Space, columns: Iterable[str]) -> None:
+    def __init__(self, space: Space, columns: Iterable[str], largest_table: float = TABLE_POINTS) -> None:
         self.space = space
+        self._largest_table = largest_table
         self.columns = tuple(dict.fromkeys(columns))  # inputs and metrics; axes come with every row
-        self._conditions = {f"_where_{k}": condition for k, condition in enumerate(space.conditions)}
+        drawn = catalogue.KINDS["law_draw"].sets  # a quantile gives them every draw's values, whatever they are here
+        known = {name: value for name, value in space.constants.items() if name not in drawn}
+        specialised = Specialised(space.graph, space.given, known)
+        self._conditions = {
+            f"_where_{k}": replace(condition, formula=specialised.reduced(condition.formula))
+            for k, condition in enumerate(space.conditions)
+        }
         wanted = list(self.columns)
         for condition in self._conditions.values():
             wanted += condition.formula.parameters
-        self.nodes, self.leaves = space.graph.resolve(wanted, space.given)
+        self.nodes, self.leaves = specialised.resolve(wanted)
         missing = [leaf for leaf in self.leaves if leaf not in space.given]
         assert not missing, f"inputs without a value: {missing}"
         self._nodes = self._computed()
@@ -125,9 +136,10 @@ class Plan:
         for name, spread in self._spread.items():
             axes = tuple(sorted(place[a] for a in spread))
             node = self._nodes.get(name)
-            small = prod(self.box.sizes[a] for a in axes) <= TABLE_POINTS
+            small = prod(self.box.sizes[a] for a in axes) <= self._largest_table
             kind: Kind = node.kind if node else kinds[name]
-            values[name] = Value(name, kind, axes, node is None or small, node)
+            apart = node is not None and quantile_of(node.formula) is not None  # has no loop, so cannot wait for one
+            values[name] = Value(name, kind, axes, node is None or small or apart, node)
         return values
 
     @property

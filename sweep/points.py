@@ -135,6 +135,7 @@ class _Reader:
         self.rows = len(frame)
         self.bad = np.zeros(self.rows, bool)
         self.reports: list[BadRow] = []
+        self.ids: dict[str, Array] = {}
 
     def read(self) -> tuple[dict[str, _Cells], dict[str, int | float]]:
         """Inputs along the rows, and metrics given for all of them."""
@@ -146,14 +147,15 @@ class _Reader:
             if name in self.given:
                 continue
             if name in catalogue.KINDS:
-                records |= self._records(name, self._text(column))
+                records |= self._records(name, self._ids(name, column))
             elif name in GRAPH.inputs:
                 explicit[name] = self._numbers(name, column)
         for name, value in self.given.items():
             if name in catalogue.KINDS:
-                records |= self._records(name, np.full(self.rows, str(value), object))
+                records |= self._records(name, np.full(self.rows, catalogue.identified(name, value), object))
             elif name in GRAPH.inputs:
                 explicit[name] = self._constant(name, value)
+        self._check_draws(explicit)
         merged = dict(records)
         for name, cells in explicit.items():
             under = records.get(name)
@@ -183,8 +185,8 @@ class _Reader:
             elif name not in GRAPH.inputs and name not in catalogue.KINDS:
                 known = [*GRAPH.inputs, *catalogue.KINDS, *GRAPH.metrics]
                 problems.append(Problem(f"--set {name}", f'"{value}"', f"{name} is not known{near(name, known)}"))
-            elif name in catalogue.KINDS and str(value) not in catalogue.records(name):
-                hint = near(str(value), catalogue.records(name)).removeprefix("; ") or "see `sweep list`"
+            elif name in catalogue.KINDS and catalogue.identified(name, value) not in catalogue.records(name):
+                hint = catalogue.nearest(name, str(value)).removeprefix("; ") or "see `sweep list`"
                 problems.append(Problem(f"--set {name}", f'"{value}"', f"not a known {name}; {hint}"))
             elif name in GRAPH.inputs and (why := _refused(name, value)):
                 problems.append(Problem(f"--set {name}", f'"{value}"', why))
@@ -207,6 +209,29 @@ class _Reader:
 
         text = self.frame[column].cast(pl.String).str.strip_chars()
         return np.array([None if v == "" else v for v in text.to_list()], object)
+
+    def _ids(self, kind: str, column: str) -> Array:
+        """The record ids in a column, None where there is none."""
+        if self.frame[column].dtype.is_float():
+            written = self.frame[column].to_list()
+            return np.array([None if v is None else catalogue.identified(kind, v) for v in written], object)
+        return self._text(column)
+
+    def _check_draws(self, explicit: Mapping[str, _Cells]) -> None:
+        """Note rows whose law is not the one that their draw of coefficients is of, or that give them themselves."""
+        if "law_draw" not in self.ids:
+            return
+        draws = self.ids["law_draw"]
+        default = str(catalogue.defaults()["law"].value)
+        laws = np.array([v or default for v in self.ids.get("law", np.full(self.rows, default))], object)
+        known = catalogue.records("law_draw")
+        of = np.array([known[v].facts["law"] if v in known else "" for v in draws], object)
+        wrong = np.array([bool(a) and a != b for a, b in zip(of, laws, strict=True)], bool)
+        self._report(wrong, "law_draw", lambda row: f"draw {draws[row]} is of {of[row]}, not of {laws[row]}")
+        for name in catalogue.LAW_COEFFICIENTS:
+            if name in explicit:
+                both = explicit[name].has & (of != "")
+                self._report(both, name, lambda row: f"draw {draws[row]} replaces it: leave one of them out")
 
     def _numbers(self, name: str, column: str) -> _Cells:
         import polars as pl
@@ -238,6 +263,7 @@ class _Reader:
         return _Cells(np.where(has, values, 0).astype(kind), has)
 
     def _records(self, kind: str, ids: Array) -> dict[str, _Cells]:
+        self.ids[kind] = ids
         known = catalogue.records(kind)
         wrong = np.array([v is not None and v not in known for v in ids], bool)
         if kind == "model":  # a name that we do not know is a label where the row describes the model itself
@@ -248,7 +274,9 @@ class _Reader:
                 else:
                     described &= np.array([v is not None for v in self._text(needed)], bool)
             wrong &= ~described
-        self._report(wrong, kind, lambda row: f"{ids[row]!r} is not a known {kind}{near(str(ids[row]), known)}")
+        self._report(
+            wrong, kind, lambda row: f"{ids[row]!r} is not a known {kind}{catalogue.nearest(kind, str(ids[row]))}"
+        )
         cells: dict[str, _Cells] = {}
         used = sorted({v for v in ids if v in known}) if any(v is not None for v in ids) else []
         place = {v: k for k, v in enumerate(used)}

@@ -18,6 +18,7 @@ import numpy as np
 from kernels.consistency import RULES
 from kernels.evaluate import compute, evaluate
 from kernels.graph import Graph
+from kernels.quantiles import quantile_of
 from sweep.errors import Problem, SpecError
 from sweep.formulas import SHORT, Formulas, following, on_inputs
 from sweep.space import Axis, Condition, Space
@@ -62,6 +63,7 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
         values.fix(graph, key, place, value, explicit, given, chosen)
     good = tuple(axis for axis in built if axis is not None)
     stated = values.defaults(graph, explicit, good, given, chosen)
+    values.check_draws(good, chosen, explicit)
     graph = following(graph, values.partly_said)
     conditions = [*consistency(graph), *formulas.conditions(graph, derived, spec.where)]
     minimize, maximize = formulas.objectives(graph, spec.frontier)
@@ -126,7 +128,10 @@ def prune(space: Space) -> Space:
     axes = list(space.axes)
     left = []
     for condition in space.conditions:
-        _, leaves = space.graph.resolve(condition.formula.parameters, space.given)
+        nodes, leaves = space.graph.resolve(condition.formula.parameters, space.given)
+        if any(quantile_of(node.formula) for node in nodes):
+            left.append(condition)  # takes all draws of the law, so it is left to the walk
+            continue
         along = [i for i, axis in enumerate(axes) if len(axis) != 1 and any(leaf in axis.sets for leaf in leaves)]
         given = dict(space.fixed)
         for axis in axes:

@@ -6,6 +6,7 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from kernels.graph import Graph
@@ -58,6 +59,14 @@ class Condition:
     on_inputs: bool
 
 
+def _is_constant(values: Column) -> bool:
+    """Whether there is one value along a column: nan is one, 0.0 and -0.0 are two."""
+    if not len(values):
+        return False
+    bits = values.view(np.int64)
+    return bool((bits == bits[0]).all() or np.isnan(values).all())
+
+
 @dataclass(frozen=True)
 class Space:
     """Axes in the order of the spec, the first one slowest in the numbering of designs.
@@ -89,6 +98,17 @@ class Space:
     def given(self) -> frozenset[str]:
         """Names whose values are given: nothing is computed for them."""
         return frozenset(self.fixed).union(*(axis.sets for axis in self.axes))
+
+    @cached_property
+    def constants(self) -> dict[str, int | float]:
+        """What is the same in every design: fixed, or decided by an axis and equal all along it."""
+        found = dict(self.fixed)
+        for axis in self.axes:
+            for name, values in axis.sets.items():
+                found.pop(name, None)
+                if _is_constant(values):
+                    found[name] = values[0].item()
+        return found
 
     @cached_property
     def id_strides(self) -> tuple[int, ...]:

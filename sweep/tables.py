@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sweep.columns import Column, declare
+from sweep.columns import MARKS, Column, declare
 
 if TYPE_CHECKING:
     import polars as pl
@@ -89,18 +89,19 @@ def render(
     width: int | None = None,
     first: Sequence[str] = (),
     most: int = MOST_CELL,
+    whole: Sequence[str] = (),
 ) -> str:
     """A frame as text for a terminal that wide (that of the process by default): names, units, then rows.
 
     Where not all columns fit, those named first and the axes stay longest, and a last line says what was left out.
-    Texts longer than most characters are cut, but for those of the first column.
+    Texts longer than most characters are cut, but for those of the first column and of whole ones.
     """
     from rich.console import Console
 
     known = known_columns(frame, columns)
     width = width or (shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 160)
     head = frame.head(max_rows)
-    whole = frame.columns[:1]
+    whole = [*frame.columns[:1], *whole]
     cells = {
         name: _cells(name, head[name].to_list(), known[name], MOST_CELL if name in whole else most)
         for name in frame.columns
@@ -155,7 +156,7 @@ def _fitting(
     asked = [name for name in first if name in names]
     kept: set[str] = set()
     used = 0
-    warned = [name for name in names if name == "in_fitted_range"]
+    warned = [name for name in MARKS if name in names]
     for name in dict.fromkeys([*asked, *axes, *warned, *names]):
         if used + wide[name] <= width or not kept:
             kept.add(name)
@@ -168,10 +169,10 @@ def print_table(frame: pl.DataFrame, max_rows: int = 20, columns: Iterable[Colum
     print(render(frame, columns, max_rows))
 
 
-def print_listing(frame: pl.DataFrame) -> None:
-    """Print every row of a frame; its first column and a source are the last to give way."""
-    first = [name for name in frame.columns if name == frame.columns[0] or name.startswith("source")]
-    print(render(frame, (), max(1, len(frame)), first=first, most=LISTED_CELL))
+def print_listing(frame: pl.DataFrame, whole: Sequence[str] = ()) -> None:
+    """Print every row of a frame; its first column, a source and whole ones are the last to give way."""
+    first = [n for n in frame.columns if n == frame.columns[0] or n.startswith("source") or n in whole]
+    print(render(frame, (), max(1, len(frame)), first=first, most=LISTED_CELL, whole=whole))
 
 
 def print_record(frame: pl.DataFrame) -> None:

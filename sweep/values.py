@@ -17,7 +17,7 @@ from sweep.formulas import SHORT
 from sweep.space import Axis
 
 LISTS = {"gpu": "gpus", "precision": "precisions", "kv_precision": "precisions", "train_precision": "precisions",
-         "law": "laws", "model": "models"}  # fmt: skip
+         "law": "laws", "model": "models"} | {kind.name: "corrections" for kind in catalogue.CORRECTIONS}  # fmt: skip
 
 
 class Values(Collector):
@@ -32,16 +32,19 @@ class Values(Collector):
         before = len(self.problems)
         if name in catalogue.KINDS:
             records = catalogue.records(name)
-            values = list(records) if value == "all" else listed(value, None, place, self.problem)
+            kind = "int" if catalogue.KINDS[name].numbered else None
+            values = list(records) if value == "all" else listed(value, kind, place, self.problem)
             found = [self._record(name, v, f"{place}[{i}]") for i, v in enumerate(values)]
-            self._check_repeated(values, place)
+            chosen = [record for record in found if record is not None]
+            self._check_repeated([record.id for record in chosen], place)
             if len(self.problems) > before:
                 return None
-            sets = self._record_columns(graph, name, [r for r in found if r is not None], place, explicit)
+            sets = self._record_columns(graph, name, chosen, place, explicit)
             if len(self.problems) > before:
                 return None
-            sets[name] = np.array([graph.words[name].index(v) for v in values], np.int64)
-            return Axis(name, tuple(values), sets, np.arange(len(values)), len(values))
+            code_of = {word: code for code, word in enumerate(graph.words[name])}
+            sets[name] = np.array([code_of[record.id] for record in chosen], np.int64)
+            return Axis(name, tuple(record.id for record in chosen), sets, np.arange(len(chosen)), len(chosen))
         declared = graph.inputs.get(name) or graph.metrics.get(name)
         if declared is None:
             known = [*graph.inputs, *catalogue.KINDS, *SHORT, *graph.metrics]
@@ -55,9 +58,8 @@ class Values(Collector):
         self._check_repeated(values, place)
         if len(self.problems) > before:
             return None
-        kind = graph.kinds[name]
-        column = np.array(codes, np.float64 if kind == "float" else np.int64)
-        labels = tuple(str(v) for v in values) if kind == "word" else tuple(column.tolist())
+        column = np.array(codes, np.float64 if graph.kinds[name] == "float" else np.int64)
+        labels = tuple(str(v) for v in values) if graph.kinds[name] == "word" else tuple(column.tolist())
         return Axis(name, labels, {name: column}, np.arange(len(values)), len(values))
 
     def _check_repeated(self, values: Iterable[Any], place: str) -> None:
@@ -70,10 +72,11 @@ class Values(Collector):
 
     def _record(self, kind: str, value: Any, place: str) -> catalogue.Record | None:
         records = catalogue.records(kind)
-        if isinstance(value, str) and value in records:
-            return records[value]
+        identity = catalogue.identified(kind, value)
+        if identity in records:
+            return records[identity]
         shown = f'"{value}"' if isinstance(value, str) else repr(value)
-        hint = near(str(value), records) or f"; see `sweep list {LISTS.get(kind, kind)}`"
+        hint = catalogue.nearest(kind, identity) or f"; see `sweep list {LISTS.get(kind, kind)}`"
         self.problem(place, shown, f"not in data/{Path(catalogue.KINDS[kind].file).name}{hint}")
         return None
 
@@ -157,6 +160,24 @@ class Values(Collector):
         code = self.value(graph, name, value, place, value)
         if code is not None:
             values[name] = code
+
+    def check_draws(self, axes: tuple[Axis, ...], chosen: dict[str, str], explicit: set[str]) -> None:
+        """Draws replace the coefficients of the law they are draws of, and of no other."""
+        along = {axis.name: axis.labels for axis in axes}
+        place = "axes.law_draw" if "law_draw" in along else "fixed.law_draw"
+        drawn = along.get("law_draw", (chosen.get("law_draw", catalogue.PRINTED),))
+        draw = next((d for d in drawn if d != catalogue.PRINTED), None)
+        laws = along.get("law", (chosen.get("law", ""),))
+        if draw is None or ("law" in explicit and laws == ("",)):  # a law that is not known is reported already
+            return
+        of = catalogue.drawn_law(draw)
+        for law in laws:
+            if law != of:
+                other = law or "coefficients of the spec's own"
+                self.problem(place, draw, f'a draw of {of}, not of {other}: law = "{of}", or law_draw = 0')
+        for name in catalogue.LAW_COEFFICIENTS:
+            if name in explicit and of in laws:
+                self.problem(place, draw, f"replaces {name}, which the spec gives: leave one of them out")
 
     def defaults(
         self, graph: Graph, explicit: set[str], axes: tuple[Axis, ...],

@@ -64,6 +64,7 @@ def _workbook(
 ) -> None:
     import polars as pl
     import xlsxwriter
+    from xlsxwriter.utility import xl_col_to_name as column_letters
 
     known = known_columns(frame, columns)
     sheet = _for_a_sheet(frame)
@@ -79,6 +80,16 @@ def _workbook(
     sheet.write_excel(
         book, "designs", table_name="designs", column_formats={n: _sheet_format(known[n]) for n in numeric}, **style
     )
+    if "in_fitted_range" in sheet.columns and len(sheet):
+        mark = f"${column_letters(sheet.columns.index('in_fitted_range'))}2"
+        marked = {
+            "type": "formula",
+            "criteria": f"=AND(ISLOGICAL({mark}),NOT({mark}))",  # an empty cell equals FALSE too
+            "format": book.add_format({"bg_color": "#FCE4D6"}),
+        }
+        page = book.get_worksheet_by_name("designs")
+        page.conditional_format(1, 0, len(sheet), len(sheet.columns) - 1, marked)
+        assumed = [("shaded rows", "extrapolated: outside the runs that their law was fitted on"), *assumed]
     for place, column in enumerate(known.values()):
         text = "\n".join(filter(None, [column.unit and f"unit: {column.unit}", column.meaning, column.source]))
         if text:

@@ -53,6 +53,14 @@ def test_a_frame_is_evaluated_row_by_row_in_order() -> None:
         sweep.evaluate(pl.DataFrame({"gpu": ["h100_sxm", "h100"]}), columns=["params_total"])
 
 
+def test_a_frame_gets_the_columns_asked_for_and_no_others() -> None:
+    """Marks of extrapolation come with the command; whoever calls the function asks for them."""
+    frame = pl.DataFrame({"model": ["llama-3.1-8b"], "train_tokens": [1.5e13]})
+    assert sweep.evaluate(frame, columns=["loss_nats"]).columns == ["model", "train_tokens", "loss_nats"]
+    found = sweep.evaluate(frame, columns=["loss_nats_p95", "in_fitted_range"])
+    assert found.columns == ["model", "train_tokens", "loss_nats_p95", "in_fitted_range"]
+
+
 def test_a_mistake_is_a_spec_error() -> None:
     with pytest.raises(sweep.SpecError, match="h100_sxm"):
         sweep.loads("[axes]\ngpu = ['h100_smx']")

@@ -95,7 +95,7 @@ def architectures(draw: st.DrawFn, kinds: tuple[str, ...] = KINDS, moe: bool | N
     design["num_experts"] = draw(st.integers(2, 12)) if routed else 1
     design["experts_per_token"] = draw(st.integers(1, design["num_experts"]))
     design["expert_ffn_size"] = draw(st.integers(1, 200))
-    design["first_dense_layers"] = draw(st.integers(0, layers)) if routed else 0
+    design["first_dense_layers"] = draw(st.integers(0, layers - 1)) if routed else 0
     design["moe_layer_period"] = draw(st.integers(1, 3)) if routed else 1
     for name in MOE_FLAGS:
         design[name] = draw(flag) if routed else 0

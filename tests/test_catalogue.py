@@ -149,9 +149,48 @@ def test_block_scales_add_to_the_bits_of_a_weight() -> None:
 
 def test_precisions_of_weights_caches_and_training_are_kept_apart() -> None:
     assert "kv_bf16" not in catalogue.records("precision")
-    assert list(catalogue.records("train_precision")) == ["fp32", "tf32", "bf16", "fp16", "fp8_training"]
-    assert "fp8_training" not in catalogue.records("precision")
+    trained = ["fp32", "tf32", "bf16", "fp16", "fp8_training", "int8_training", "fp4_training"]
+    assert list(catalogue.records("train_precision")) == trained
+    assert not {"fp8_training", "int8_training", "fp4_training"} & set(catalogue.records("precision"))
     assert number("kv_precision", "kv_q8_0", "kv_bits") == 8.5
+
+
+@pytest.mark.parametrize(
+    ("precision", "exponent", "mantissa", "bits", "block"),
+    [
+        ("fp32", 8, 23, 32, 1),  # IEEE 754-2019, table 3.5: binary32
+        ("fp16", 5, 10, 16, 1),  # and binary16
+        ("bf16", 8, 7, 16, 1),  # Kalamkar et al. 2019, arXiv:1905.12322
+        ("tf32", 8, 10, 32, 1),  # NVIDIA A100 whitepaper: 19 bits of a word of 32
+        ("fp8_training", 4, 3, 8, 128),  # DeepSeek-V3, arXiv:2412.19437, section 3.3: E4M3, 1x128 and 128x128
+        ("fp4_training", 2, 1, 4, 16),  # NVIDIA 2025, arXiv:2509.25149: NVFP4, E2M1 with a scale for 16
+    ],
+)
+def test_floats_are_laid_out_as_their_formats_say(
+    precision: str, exponent: int, mantissa: int, bits: int, block: int
+) -> None:
+    names = ("train_exponent_bits", "train_mantissa_bits", "train_weight_bits", "train_scale_block")
+    assert tuple(number("train_precision", precision, name) for name in names) == (exponent, mantissa, bits, block)
+    assert catalogue.records("train_precision")[precision].values["train_number_kind"] == "float"
+
+
+def test_an_integer_has_no_exponent() -> None:
+    integer = catalogue.records("train_precision")["int8_training"]
+    assert integer.values["train_number_kind"] == "integer"
+    assert [number("train_precision", "int8_training", f"train_{what}_bits") for what in ("weight", "kv")] == [8, 8]
+    assert math.isnan(number("train_precision", "int8_training", "train_exponent_bits"))
+
+
+def test_bits_of_a_served_weight_leave_its_scales_out() -> None:
+    """OCP Microscaling Formats v1.0 and llama.cpp's names: elements of 4 bits, whatever the scales add."""
+    four = ["int4", "int4_g128", "int4_g32", "mxfp4", "nvfp4", "nf4_dq", "gguf_q4_k_m", "gguf_iq4_xs", "gguf_q4_0"]
+    assert {number("precision", name, "served_bits") for name in four} == {4}
+    for name in catalogue.records("precision"):
+        assert number("precision", name, "served_bits") <= number("precision", name, "weight_bits")
+
+
+def test_nothing_is_repeated_unless_said() -> None:
+    assert catalogue.defaults()["unique_tokens"].value == math.inf
 
 
 def test_defaults_are_the_shape_of_llama_3_1_8b() -> None:
@@ -172,7 +211,10 @@ def test_frames_are_typed() -> None:
     assert catalogue.frame("laws").schema["arxiv"] == pl.String
     assert catalogue.frame("models").schema["total_params_oracle"] == pl.Int64
     assert catalogue.frame("defaults").schema["value"] == pl.String
-    assert catalogue.frame("precisions").height == 57
+    assert catalogue.frame("precisions").height == 59
+    assert catalogue.frame("laws").filter(pl.col("id") == "hoffmann_a3_tex")["law_form"].item() == "power"
+    assert catalogue.frame("ptq_laws").schema["ptq_bits_decay"] == pl.Float64
+    assert catalogue.frame("law_draws").height == 1000
 
 
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
@@ -185,7 +227,7 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
 def test_digest_follows_every_byte_of_every_file(copy: Path) -> None:
     before = catalogue.digest(copy)
     assert before == catalogue.digest()
-    for path in (path for path in copy.iterdir() if path.is_file()):
+    for path in (copy / file for file in catalogue.FILES.values()):
         content = path.read_bytes()
         path.write_bytes(content + b"\n")
         assert catalogue.digest(copy) != before
@@ -208,6 +250,13 @@ def test_digest_follows_every_byte_of_every_file(copy: Path) -> None:
         ("precisions.csv", "bf16", {"compute_format": "bf32"}, "compute_format = 'bf32'"),
         ("precisions.csv", "bf16", {"train_mfu_factor": ""}, "train_mfu_factor is empty"),
         ("precisions.csv", "kv_bf16", {"kv_bits": ""}, "kv_bf16: kv_bits is empty"),
+        ("precisions.csv", "nvfp4", {"served_bits": ""}, "nvfp4: served_bits is empty"),
+        ("precisions.csv", "nvfp4", {"served_bits": "5"}, "served_bits is above weight_bits"),
+        ("precisions.csv", "nvfp4", {"train_kv_bits": "16"}, "train_kv_bits is given without train_compute_format"),
+        ("precisions.csv", "bf16", {"train_mantissa_bits": "8"}, "are more than train_weight_bits"),
+        ("precisions.csv", "bf16", {"train_scale_block": ""}, "train_scale_block is empty"),
+        ("precisions.csv", "bf16", {"train_format_source": ""}, "train_format_source is empty"),
+        ("precisions.csv", "int8_training", {"train_exponent_bits": "4"}, "an integer has no exponent"),
         ("precisions.csv", "bf16", {"source_1": ""}, "bf16: has no source"),
         ("models.csv", "llama-3.1-8b", {"num_kv_heads": "7"}, "num_heads = 32 is not a multiple of num_kv_heads = 7"),
         ("models.csv", "llama-3.1-8b", {"qk_norm": "both"}, "qk_norm = 'both'"),
@@ -217,6 +266,10 @@ def test_digest_follows_every_byte_of_every_file(copy: Path) -> None:
         ("defaults.csv", "gpu", {"value": "h100_smx"}, "'h100_smx' is not in accelerators.csv"),
         ("defaults.csv", "num_layers", {"value": "many"}, "value = 'many' is not a number"),
         ("defaults.csv", "num_layers", {"source": ""}, "num_layers: source is empty"),
+        ("defaults.csv", "moe_law", {"value": "joint"}, "'joint' is not in moe_laws.toml"),
+        ("defaults.csv", "law_draw", {"value": "1001"}, "'1001' is not in law_draws.csv"),
+        ("defaults.csv", "unique_tokens", {"value": "0.5"}, "value = 0.5 is outside 1 to inf"),
+        ("defaults.csv", "unique_tokens", {"name": "unique_token"}, "is neither an input nor a kind of record"),
         ("sources.csv", "stas", {"version": ""}, "stas: version is empty"),
     ],
 )
@@ -226,25 +279,47 @@ def test_check_names_the_culprit(copy: Path, file: str, identity: str, cells: di
     assert any(problem.startswith(file) and complaint in problem for problem in problems), problems
 
 
+BESIROGLU = "law_params_exponent = 0.3478\n"
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "complaint"),
+    ("file", "before", "after", "complaint"),
     [
+        ("laws", BESIROGLU, "law_params_exponent = -0.3478\n", "law_params_exponent = -0.3478 is outside"),
+        ("laws", BESIROGLU, "", "besiroglu_2024: law_params_exponent is empty"),
+        ("laws", BESIROGLU, f"{BESIROGLU}law_alpha = 1\n", "law_alpha is no key of a law"),
+        ("laws", BESIROGLU, f"{BESIROGLU}law_width_scale = 1\n", "law_width_scale is not part of law_form = 'power'"),
+        ("laws", BESIROGLU, f'{BESIROGLU}law_compute = "8nd"\n', "law_compute = '8nd' is not one of 6nd, none"),
+        ("laws", "law_min_tokens = 8.2e8\n", "law_min_tokens = 8.2e12\n", "law_min_tokens is above law_max_tokens"),
+        ("laws", 'law_params_counted = "total"\n', 'law_params_counted = "all"\n', "law_params_counted = 'all'"),
+        ("laws", "[besiroglu_2024]\n", "[besiroglu_2024\n", "cannot be read"),
+        ("laws", "law_has_draws = 1", "law_has_draws = 0", "besiroglu_2024: is no law with law_has_draws = 1"),
+        ("laws", "law_experts_max = 290.4521\n", "", "joint_moe: law_experts_max is empty"),
+        ("laws", "law_optimal_loss_exponent = 0.050\n", "", "are given together or not at all"),
+        ("laws", 'evidence = ["secondary"]', 'evidence = ["memory"]', "evidence: 'memory' is not one of"),
+        ("laws", 'arxiv = "2001.08361"\n', "", "kaplan_L_N: names no paper"),
+        ("moe_laws", "moe_params_slope = 0.0098", "# = 0.0098", "joint_moe: moe_params_slope is empty"),
+        ("moe_laws", 'moe_gain_form = "leverage"', 'moe_gain_form = "lever"', "moe_gain_form = 'lever'"),
+        ("precision_laws", "capybara_scale = 11334.5197\n", "", "none: capybara_scale is empty"),
+        ("ptq_laws", "ptq_bits_decay = inf", "ptq_bits_decay = nan", "ptq_bits_decay = nan is outside"),
+        ("hyperparameter_laws", "batch_tokens_exponent = 0.571\n", "", "are given together or not at all"),
         (
-            "law_params_exponent = 0.3478\n",
-            "law_params_exponent = -0.3478\n",
-            "law_params_exponent = -0.3478 is outside",
+            "batch_laws",
+            "critical_batch_scale = 2.1e8",
+            "critical_batch = 2.1e8",
+            "critical_batch is no key of a batch_law",
         ),
-        ("law_min_tokens = 8.2e8\n", "law_min_tokens = 8.2e12\n", "law_min_tokens is not below law_max_tokens"),
-        ('law_params_counted = "total"\n', 'law_params_counted = "all"\n', "law_params_counted = 'all'"),
-        ("[besiroglu_2024]\n", "[besiroglu_2024\n", "cannot be read"),
+        ("vocabulary_laws", "vocabulary_reference_params = 3145728\n", "", "vocabulary_reference_params is empty"),
+        ("shape_laws", 'title = "no correction"\n', "", "none: title is empty"),
     ],
 )
-def test_check_names_the_culprit_among_the_laws(copy: Path, before: str, after: str, complaint: str) -> None:
-    path = copy / "laws.toml"
+def test_check_names_the_culprit_among_the_laws(copy: Path, file: str, before: str, after: str, complaint: str) -> None:
+    path = copy / f"{file}.toml"
     text = path.read_text(encoding="utf-8")
     assert before in text
     path.write_text(text.replace(before, after, 1), encoding="utf-8")
-    assert any("laws.toml" in problem and complaint in problem for problem in check(copy))
+    problems = check(copy)
+    assert any(complaint in problem for problem in problems), problems
 
 
 def test_check_reports_a_missing_file_and_goes_on(copy: Path) -> None:

@@ -163,6 +163,61 @@ def test_a_metric_that_the_table_has_already_comes_out_beside_it(elsewhere: Path
     assert out == "model,params_total,params_total_computed\nllama-3.1-8b,8.0B,8030261248\n"
 
 
+MARKS = ["in_fitted_range", "times_outside_fitted_range"]
+
+
+def test_eval_says_what_is_extrapolated(elsewhere: Path) -> None:
+    """besiroglu_2024 was fitted on up to 1.3e22 FLOP: 8.03e9 parameters on 1.5e13 tokens are 6 N D = 7.2e23."""
+    (elsewhere / "in.csv").write_text("model,train_tokens\nllama-3.1-8b,1e11\nllama-3.1-8b,1.5e13\ngpt2,1e10\n")
+    for written in ("loss_nats", "loss_nats_p95", f"loss_nats,{MARKS[1]}", "compute_optimal_params"):
+        done = CliRunner().invoke(cli, ["eval", "in.csv", "--columns", written, "--format", "csv"])
+        frame = pl.read_csv(done.stdout.encode())
+        assert set(frame.columns) == {"model", "train_tokens", *written.split(","), *MARKS}
+        assert frame["in_fitted_range"].to_list() == [True, False, True]
+        assert frame["times_outside_fitted_range"].to_list() == pytest.approx(
+            [1.0, 6 * 8_030_261_248 * 1.5e13 / 1.3e22, 1.0]
+        )
+        assert done.stderr == "1 of 3 rows lie outside the range the law was fitted on: extrapolated\n"
+
+
+def test_eval_marks_nothing_that_follows_from_no_law(elsewhere: Path) -> None:
+    (elsewhere / "in.csv").write_text("model,train_tokens\nllama-3.1-8b,1.5e13\n")
+    for written in ("params_total", "train_flops", "kv_cache_bytes"):
+        done = CliRunner().invoke(cli, ["eval", "in.csv", "--columns", written, "--format", "csv"])
+        assert done.stdout.splitlines()[0] == f"model,train_tokens,{written}"
+        assert done.stderr == ""
+
+
+def test_eval_of_one_design_says_whether_it_is_extrapolated() -> None:
+    inside = CliRunner().invoke(cli, ["eval", "--set", "train_tokens=1e11", "--columns", "loss_nats"])
+    assert [line.split()[0] for line in inside.stdout.splitlines()] == ["loss_nats", *MARKS]
+    assert inside.stderr == ""
+    outside = CliRunner().invoke(cli, ["eval", "--set", "train_tokens=1e14", "--columns", "loss_nats"])
+    assert "extrapolated" in outside.stdout
+    assert outside.stderr == "this lies outside the range the law was fitted on: extrapolated\n"
+
+
+def test_a_row_that_was_not_evaluated_is_not_called_extrapolated(elsewhere: Path) -> None:
+    (elsewhere / "in.csv").write_text("model,train_tokens\nllama-3.1-8b,1.5e13\nno-such-model,1e10\n")
+    done = CliRunner().invoke(cli, ["eval", "in.csv", "--columns", "loss_nats", "--format", "csv"])
+    assert done.stdout.splitlines()[2] == "no-such-model,1e10,,,"
+    assert done.stderr.startswith("1 of 2 rows lie outside the range the law was fitted on: extrapolated\n")
+
+
+def test_a_frontier_says_how_many_are_extrapolated(elsewhere: Path) -> None:
+    """Below its table, and among the assumptions of its workbook."""
+    (elsewhere / "s.toml").write_text("[axes]\ntrain_tokens = [1e10, 1e14]\n")
+    note = "{} rows lie outside the range their law was fitted on: extrapolated"
+    both = ["s.toml", "--minimize", "loss_nats", "--minimize", "train_flops"]
+    assert note.format("1 of 2") in invoke("frontier", *both)
+    assert note.format("1 of 1") in invoke("frontier", "s.toml", "--minimize", "loss_nats_p95")
+    assert "extrapolated" not in invoke("frontier", *both, "--where", "train_tokens < 1e11")
+    invoke("export", *both, "plan.xlsx")
+    assumed = pl.read_excel("plan.xlsx", sheet_name="assumptions").rows()
+    assert ("note", note.format("1 of 2")) in assumed
+    assert "shaded rows" in {what for what, _ in assumed}
+
+
 def test_formats_agree(elsewhere: Path) -> None:
     arguments = ["frontier", "laptop", "--minimize", "serve_bytes", "--maximize", "decode_tokens_per_s"]
     for name in ("f.csv", "f.parquet", "f.json", "f.xlsx"):

@@ -274,7 +274,7 @@ def test_words_become_their_codes() -> None:
     assert [computed(formula, {"norm": code}) for code in (0, 1)] == [4, 3]
 
 
-@pytest.mark.parametrize("name", GRAPH.metrics)
+@pytest.mark.parametrize("name", [m.name for m in GRAPH.metrics.values() if m.function is not None])
 def test_calling_the_metric_is_evaluating_its_formula(name: str) -> None:
     """Plain Python and what is emitted agree; words are words in the one, codes in the other."""
     function = GRAPH.metrics[name].function
@@ -296,4 +296,8 @@ def test_calling_the_metric_is_evaluating_its_formula(name: str) -> None:
                 plain[parameter] = codes[parameter] = int(rng.integers(1, 50))
         ours = compute(GRAPH, formula, GRAPH.kinds[name], codes)
         theirs = function(**plain)
-        assert ours == pytest.approx(1 * theirs, rel=1e-15, abs=0), plain  # ** and power() may round differently
+        if isinstance(theirs, complex):  # Python's power of a negative number; the language has none
+            assert math.isnan(ours), plain
+            continue
+        # ** and power() may round differently, and so what is taken of their difference
+        assert ours == pytest.approx(1 * theirs, rel=1e-13, abs=0, nan_ok=True), plain

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sweep import catalogue
 from sweep.errors import SpecError
 from sweep.resolve import load, loads, narrow, single
 from sweep.space import Space
@@ -63,6 +64,56 @@ def test_a_stepped_range_includes_its_stop_exactly_when_the_step_reaches_it(star
         assert found == list(range(start, last + 1, step))
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("[1, 2, 3]", ["1", "2", "3"]),
+        ("['17', 4]", ["17", "4"]),
+        ("{ start = 1, stop = 200, step = 1 }", [str(draw) for draw in range(1, 201)]),
+        ("'all'", [str(draw) for draw in range(1001)]),
+    ],
+)
+def test_draws_of_a_law_are_named_by_their_numbers(written: str, expected: list[str]) -> None:
+    space = loads(f"[axes]\nlaw_draw = {written}")
+    assert values(space, "law_draw") == expected
+    axis = space.axis("law_draw")
+    assert axis is not None
+    floors = catalogue.records("law_draw")
+    said = [floors[draw].values["draw_floor_nats"] for draw in expected]
+    np.testing.assert_array_equal(axis.sets["draw_floor_nats"], said)
+
+
+def test_one_draw_may_be_fixed() -> None:
+    for written in ("17", "17.0", "'17'"):
+        assert loads(f"[axes]\n{GPU}\n[fixed]\nlaw_draw = {written}").chosen["law_draw"] == "17"
+    assert single({"law_draw": "17"}).chosen["law_draw"] == "17"
+    printed = single({}).fixed
+    assert math.isnan(printed["draw_floor_nats"])
+
+
+def test_a_row_with_a_draw_of_another_law_is_reported() -> None:
+    import polars as pl
+
+    from sweep.points import evaluate_rows
+
+    table = pl.DataFrame(
+        {
+            "law": ["besiroglu_2024", "hoffmann_a3_tex", None, "hoffmann_a3_tex", None],
+            "law_draw": [17, 17, 17, 0, 1001],
+            "law_params_scale": [None, None, 400.0, 400.0, None],
+        }
+    )
+    for rows in (table, table.with_columns(pl.col("law_draw").cast(pl.Float64))):
+        result, bad = evaluate_rows(rows, ["loss_params_scale"])
+        assert [(b.row, b.column, b.reason) for b in bad] == [
+            (1, "law_draw", "draw 17 is of besiroglu_2024, not of hoffmann_a3_tex"),
+            (2, "law_params_scale", "draw 17 replaces it: leave one of them out"),
+            (4, "law_draw", "'1001' is not a known law_draw; it has 0 to 1000"),
+        ]
+        drawn = catalogue.records("law_draw")["17"].values["draw_params_scale"]
+        assert result["loss_params_scale"].to_list() == [drawn, None, None, 400.0, None]
+
+
 def test_short_names_work_everywhere() -> None:
     text = "[axes]\nd = [1024, 2048]\nL = [8]\nV = [32000]\nexperts = [1]\ntokens = [1e12]\nGPU = ['h100_sxm']"
     space = loads(
@@ -94,6 +145,14 @@ def test_short_names_work_everywhere() -> None:
         ("[axes]\nhidden_size = 8", "axes.hidden_size 8 an axis is a list; one value alone belongs below [fixed], or write [8]"),
         ("[axes]\nattention_kind = ['mle']", 'axes.attention_kind[0] "mle" not a word that attention_kind takes; did you mean "mla"?'),
         (f"[axes]\n{GPU}\n[fixed]\nlaw = 'kaplan'", 'fixed.law "kaplan" not in data/laws.toml'),
+        (f"[axes]\n{GPU}\n[fixed]\nlaw_draw = 17\nlaw = 'hoffmann_a3_tex'", 'fixed.law_draw 17 a draw of besiroglu_2024, not of hoffmann_a3_tex: law = "besiroglu_2024", or law_draw = 0'),
+        (f"[axes]\n{GPU}\nlaw_draw = [0, 3]\nlaw = ['besiroglu_2024', 'muennighoff_c4']", "axes.law_draw 3 a draw of besiroglu_2024, not of muennighoff_c4"),
+        (f"[axes]\n{GPU}\nlaw_draw = [1001]", "axes.law_draw[0] 1001 not in data/law_draws.csv; it has 0 to 1000"),
+        (f"[axes]\n{GPU}\nlaw_draw = [1, '1']", "axes.law_draw '1' stands on the axis twice"),
+        (f"[axes]\n{GPU}\n[fixed]\nlaw_draw = 1.5", "fixed.law_draw 1.5 not in data/law_draws.csv"),
+        (f"[axes]\n{GPU}\n[fixed]\nlaw_draw = 3\nlaw_floor_nats = 1.0", "fixed.law_draw 3 replaces law_floor_nats, which the spec gives: leave one of them out"),
+        (f"[axes]\n{GPU}\n[fixed]\nmoe_law = 'joint'", 'fixed.moe_law "joint" not in data/moe_laws.toml; did you mean "joint_moe"?'),
+        (f"[axes]\n{GPU}\nptq_law = ['quip']", "not in data/ptq_laws.toml; see `sweep list corrections`"),
         (f"[axes]\n{GPU}\n[fixed]\ngpu = 't4'", "fixed.gpu  gpu is already set by axes.gpu"),
         (f"[axes]\n{GPU}\nGPU = ['t4']", "axes.GPU  GPU is short for gpu, which is given too"),
         (f"[axes]\n{GPU}\n[fixed]\noutput_token_share = 1.5", "fixed.output_token_share 1.5 output_token_share lies between 0 and 1"),

@@ -13,9 +13,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl.utils import get_column_letter
 from polars.testing import assert_frame_equal
 
-from sweep.columns import declare, wanted
+from kernels.model import GRAPH
+from kernels.quantiles import BASES, PERCENTS
+from sweep.columns import declare, leans_on_law, wanted
 from sweep.dataset import scan
 from sweep.errors import SweepError
 from sweep.files import format_of, read, write
@@ -225,6 +228,82 @@ def test_the_planning_workbook(tmp_path: Path, space: Space, frame: pl.DataFrame
     assert any(what == "default vocab_size" for what, *_ in assumptions)
     export(frame, space, tmp_path / "again.xlsx", ["losses are not comparable"])
     assert (tmp_path / "again.xlsx").read_bytes() == path.read_bytes()
+
+
+def shading(path: Path) -> tuple[str, str, str]:
+    """The range and the formula of the one conditional format of the designs, and its colour."""
+    (region,) = openpyxl.load_workbook(path)["designs"].conditional_formatting
+    (rule,) = region.rules
+    return str(region.sqref), rule.formula[0], rule.dxf.fill.bgColor.rgb
+
+
+def assumptions(path: Path) -> dict[str, str]:
+    return dict(openpyxl.load_workbook(path)["assumptions"].values)
+
+
+def test_a_workbook_shades_what_is_extrapolated(tmp_path: Path, space: Space, frame: pl.DataFrame) -> None:
+    """Every data row, by its own mark; the range and the formula are relative to the first of them."""
+    path = tmp_path / "plan.xlsx"
+    export(frame, space, path)
+    place, formula, colour = shading(path)
+    assert place == f"A2:{get_column_letter(frame.width)}{len(frame) + 1}"
+    mark = get_column_letter(frame.columns.index("in_fitted_range") + 1)
+    assert formula == f"AND(ISLOGICAL(${mark}2),NOT(${mark}2))"
+    assert colour == "FFFCE4D6"
+    sheet = openpyxl.load_workbook(path)["designs"]
+    marks = [sheet[f"{mark}{line}"].value for line in range(2, len(frame) + 2)]
+    assert marks == frame["in_fitted_range"].to_list()
+    assert set(marks) == {True, False}
+    assert assumptions(path)["shaded rows"] == "extrapolated: outside the runs that their law was fitted on"
+
+
+def test_a_table_written_as_a_workbook_is_shaded_too(tmp_path: Path) -> None:
+    """Whatever its columns are called; an empty mark, of a row that was not evaluated, is no logical value."""
+    write(MIXED, tmp_path / "out.xlsx")
+    assert shading(tmp_path / "out.xlsx")[:2] == ("A2:E4", "AND(ISLOGICAL($C2),NOT($C2))")
+    assert openpyxl.load_workbook(tmp_path / "out.xlsx")["designs"]["C4"].value is None
+    assert list(assumptions(tmp_path / "out.xlsx")) == ["what", "shaded rows"]
+
+
+@pytest.mark.parametrize("left", [MIXED.drop("in_fitted_range"), MIXED.head(0)])
+def test_a_workbook_without_marks_is_not_shaded(tmp_path: Path, left: pl.DataFrame) -> None:
+    write(left, tmp_path / "out.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "out.xlsx")
+    assert list(book["designs"].conditional_formatting) == []
+    assert book.sheetnames == ["designs", "columns"]
+
+
+MARKS = ("in_fitted_range", "times_outside_fitted_range")
+
+
+@pytest.mark.parametrize(
+    ("lines", "marked"),
+    [
+        ('columns = ["loss_nats"]', True),
+        ('columns = ["loss_nats_p95"]', True),
+        ('columns = ["compute_optimal_tokens"]', True),
+        ('columns = ["bits_per_char"]', True),
+        ('columns = ["params_total"]\n[where]\n"good" = "loss_nats < 2.6"', True),
+        ('columns = ["params_total"]\n[frontier]\nminimize = ["excess_loss_nats", "train_usd"]', True),
+        ('columns = ["params_total"]\n[metrics]\nmine = "2 * loss_nats"', True),
+        ('columns = ["times_outside_fitted_range", "loss_nats"]', True),
+        ('columns = ["params_total", "train_usd", "serve_bytes"]', False),
+        ('columns = ["params_total"]\n[where]\n"small" = "params_total < 1e12"', False),
+        ('columns = ["loss_nats"]\n[fixed]\nloss_nats = 2.0', False),
+    ],
+)
+def test_what_follows_from_a_law_comes_with_both_marks(lines: str, marked: bool) -> None:
+    space = loads(f"{lines}\n[axes]\nhidden_size = [1024, 4096]\ntrain_tokens = [1e10, 1e11]\n")
+    names = wanted(space)
+    assert len(set(names)) == len(names)
+    assert [names.count(mark) for mark in MARKS] == [int(marked)] * 2
+    assert scan(space).select(names).collect().columns == list(names)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_every_predicted_figure_leans_on_its_law(base: str) -> None:
+    for name in (base, *(f"{base}_p{percent:02d}" for percent in PERCENTS)):
+        assert leans_on_law(GRAPH, [name], ())
 
 
 def test_designs_are_read_from_every_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

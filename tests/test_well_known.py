@@ -20,9 +20,6 @@ Number = int | float
 
 NOT_COVERED = {
     "adam_16": "bytes of the training state are not a metric yet",
-    "chinchilla_20": "compute_optimal_params and compute_optimal_tokens are not metrics yet",
-    "kaplan_1_7": "Kaplan's law has another form, and the optimum of a law is not a metric yet",
-    "inference_optimal": "inference_optimal_params is not a metric yet",
 }
 ALL_IDS = (
     "w16_7b", "w4_7b", "w16_8b", "w4_8b", "w16_13b", "w4_13b", "w16_34b", "w4_34b", "w16_70b", "w4_70b", "w16_405b",
@@ -81,6 +78,19 @@ def kv_share(context: int) -> float:
 
 def mixtral(metric: str) -> float:
     return value(metric, model="mixtral-8x7b", precision="bf16", sequence_length=1)
+
+
+def tokens_per_param(law: str, params: float = 70e9, tokens: float = 1.4e12) -> float:
+    """Of the best model of the compute of a model of so many parameters on so many tokens."""
+    given: dict[str, Number | str] = {"law": law, "params_active": params, "params_active_non_embedding": params}
+    given["train_tokens"] = tokens
+    return value("compute_optimal_tokens", **given) / value("compute_optimal_params", **given)
+
+
+def kaplan(params: float) -> float:
+    """Tokens per parameter at the compute for which a model of this size is the best."""
+    tokens = value("tokens_for_params", law="kaplan_alloc", params_active_non_embedding=params)
+    return tokens_per_param("kaplan_alloc", params, tokens)
 
 
 EXACT = 0.0
@@ -178,8 +188,18 @@ RANGES: list[tuple[str, str, Callable[[], float], float, float]] = [
     ("kv_7b_share", "a long context adds 20 to 50 % to a 7B: 16 K", lambda: kv_share(16384), 0.2, 0.7),
     ("decode_ratio", "70B decodes 3 to 10 times slower than 7B: bf16", lambda: decode_ratio("bf16"), 3, 11),
     ("decode_ratio", "70B decodes 3 to 10 times slower than 7B: int4", lambda: decode_ratio("int4"), 3, 11),
+    (
+        "chinchilla_20", "about 20 tokens per parameter are best at 70B on 1.4 T: the corrected fit",
+        lambda: tokens_per_param("besiroglu_2024"), 15, 30,
+    ),
+    ("chinchilla_20", "approach 1 of Hoffmann et al. 2022", lambda: tokens_per_param("hoffmann_a1"), 15, 30),
+    ("chinchilla_20", "approach 2 of Hoffmann et al. 2022", lambda: tokens_per_param("hoffmann_a2"), 15, 30),
+    (
+        "kaplan_1_7", "Kaplan 2020 allots about 1.7 tokens per parameter at that scale: a model of 70B",
+        lambda: kaplan(70e9), 1, 5,
+    ),
 ]  # fmt: skip
-ORDERED = ("gopher_vs_chinchilla", "overtrain")
+ORDERED = ("gopher_vs_chinchilla", "overtrain", "inference_optimal")
 
 
 def test_every_row_is_covered_or_listed_with_its_reason() -> None:
@@ -217,3 +237,17 @@ def test_folklore_of_overtraining_is_not_what_the_law_says() -> None:
     assert loss(8.03e9, 15e12) == pytest.approx(2.0218, abs=5e-5)  # Llama 3.1 8B has 8.03e9; printed to four places
     assert loss(70e9, 2e12) == pytest.approx(1.96, abs=5e-3)  # printed to two places
     assert loss(8e9, 15e12) > loss(70e9, 2e12)
+
+
+def test_twenty_tokens_per_parameter_depend_on_the_law() -> None:
+    """chinchilla_20: approach 3 of the same paper says 59 (its coefficients in full), Kaplan a fraction of one."""
+    assert tokens_per_param("hoffmann_a3_tex") == pytest.approx(59.0, rel=0.01)
+    assert tokens_per_param("kaplan_alloc") < 1.0
+
+
+def test_a_model_that_will_be_served_is_smaller_and_trained_longer() -> None:
+    """inference_optimal: 1e13 tokens served, against the compute-optimal model of equal loss."""
+    given: dict[str, Number | str] = {"law": "besiroglu_2024", "params_active": 70e9, "train_tokens": 1.4e12}
+    params, tokens = "inference_optimal_params", "inference_optimal_tokens"
+    assert value(params, **given, inference_tokens=1e13) < value(params, **given, inference_tokens=0)
+    assert value(tokens, **given, inference_tokens=1e13) > value(tokens, **given, inference_tokens=0)

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from sweep import __version__
+from sweep.cli.compare import compare_command
 from sweep.cli.evaluate import eval_command
 from sweep.cli.explain import explain_command
 from sweep.cli.export import export_command
@@ -26,6 +27,7 @@ COMMANDS = (
     sql_command,
     export_command,
     explain_command,
+    compare_command,
     validate_command,
     list_command,
 )

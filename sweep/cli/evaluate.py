@@ -30,14 +30,22 @@ def eval_command(
         sweep eval designs.csv --columns params_total,loss_nats -o evaluated.csv
 
     POINTS is a CSV, Parquet or XLSX file, or - for CSV from standard input. Columns that are not inputs pass through.
+    What follows from a scaling law comes with two columns that say whether and how far it is extrapolated.
     """
+    from kernels.model import GRAPH
     from sweep import files, tables
+    from sweep.columns import MARKS, leans_on_law
     from sweep.errors import SweepError
+    from sweep.formulas import SHORT
     from sweep.points import evaluate_rows
 
     frame = files.read(points)
     names = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
-    result, bad = evaluate_rows(frame, names, settings(sets))
+    given = settings(sets)
+    known = [SHORT.get(name, name) for name in names]
+    if names and all(name in GRAPH for name in known) and leans_on_law(GRAPH, known, given):
+        names += [mark for mark in MARKS if mark not in names]
+    result, bad = evaluate_rows(frame, names, given)
     first_line = 2 if points is not None and points.suffix.lower() != ".parquet" else 1
     lines = [f"line {b.row + first_line}: {b.column}: {b.reason}" for b in bad]
     if points is None and bad:
@@ -50,6 +58,9 @@ def eval_command(
         tables.print_record(result)
     else:
         tables.print_table(result)
+    if "in_fitted_range" in result.columns and (outside := int((result["in_fitted_range"] == False).sum())):  # noqa: E712
+        said = f"{outside} of {len(result)} rows lie outside" if len(result) > 1 else "this lies outside"
+        click.echo(f"{said} the range the law was fitted on: extrapolated", err=True)
     if lines:
         shown = "\n  ".join(lines[:50] + ([f"... and {len(lines) - 50} more"] if len(lines) > 50 else []))
         evaluated = len(result) - len(lines)

@@ -25,7 +25,7 @@ def explain_command(
     from kernels.graph import near
     from sweep.columns import wanted
     from sweep.errors import Problem, SpecError
-    from sweep.explain import explain
+    from sweep.explain import SUM, explain, loss_sum
     from sweep.resolve import single
 
     if spec_or_run is None or design_id is None:
@@ -41,6 +41,13 @@ def explain_command(
     if unknown:
         known = [*space.graph.metrics, *space.graph.inputs]
         raise SpecError("--metric", [Problem(name, "", f"not known{near(name, known)}") for name in unknown])
+    if "loss_nats" in names and space.given.isdisjoint(["loss_nats", *dict(SUM)]):
+        told = loss_sum(space, design_id)
+        width = max(len(name) for name, _, _ in told)
+        for name, value, what in told:
+            sign = "=" if name == "loss_nats" else "+"
+            click.echo(f"{sign} {name:<{width}}  {value:>9.5f} nat  {what}")
+        click.echo()
     hidden = 0
     for line in explain(space, design_id, names):
         if not line.formula:
@@ -53,7 +60,7 @@ def explain_command(
         click.echo(f"{click.style(line.name, bold=True)} = {line.value} {line.unit}".rstrip())
         for formula, numbers in zip(line.formula.split("\n"), line.numbers.split("\n"), strict=True):
             click.echo(f"    = {formula}" if "=" not in formula.split("==")[0] else f"      {formula}")
-            if numbers != formula:
+            if numbers and numbers != formula:
                 click.echo(f"    = {numbers}" if "=" not in numbers.split("==")[0] else f"      {numbers}")
         click.echo(f"    {line.source}")
     if hidden:

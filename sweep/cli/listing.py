@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,7 @@ from sweep.cli.shared import output_options
 if TYPE_CHECKING:
     import polars as pl
 
-WHAT = ("metrics", "inputs", "gpus", "precisions", "laws", "models", "specs")
+WHAT = ("metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "specs")
 SHOWN = {
     "metrics": ["name", "unit", "meaning", "source"],
     "inputs": ["name", "unit", "default", "meaning", "source", "allowed"],
@@ -21,10 +21,8 @@ SHOWN = {
         "confidence",
     ],
     "precisions": ["id", "kind", "weight_bits", "embedding_bits", "kv_bits", "compute_format", "source_1"],
-    "laws": [
-        "id", "law_floor_nats", "law_params_scale", "law_params_exponent", "law_tokens_scale", "law_tokens_exponent",
-        "law_params_counted", "source",
-    ],
+    "laws": ["id", "law_form", "law", "law_params_counted", "source", "confidence", "fitted_range"],
+    "corrections": ["id", "kind", "title", "source", "confidence", "fitted_range"],
     "models": [
         "model", "kind", "hidden_size", "num_layers", "vocab_size", "num_experts", "params_total", "params_active",
         "total_params_published", "deviation_pct",
@@ -57,6 +55,9 @@ def list_command(what: str, output: Path | None, format_: str | None) -> None:
     elif what == "models":
         tables.print_listing(frame.with_columns(deviation_pct=_percent(frame)).select(SHOWN[what]))
         print("\n".join(_explained(frame)))
+    elif what == "laws":
+        tables.print_listing(frame.with_columns(law=_written(frame)).select(SHOWN[what]), whole=["law"])
+        print("N, D and C as the law counts them, loss in nats; what a form adds, and all digits: --format csv")
     else:
         tables.print_listing(frame.select(SHOWN[what]))
 
@@ -66,7 +67,7 @@ def listing(what: str) -> pl.DataFrame:
     import polars as pl
 
     from sweep import catalogue
-    from sweep.listing import inputs, metrics
+    from sweep.listing import corrections, inputs, metrics
 
     if what == "metrics":
         return metrics()
@@ -87,6 +88,8 @@ def listing(what: str) -> pl.DataFrame:
                 ],
             }
         )
+    if what == "corrections":
+        return corrections()
     tables = {"gpus": "accelerators", "precisions": "precisions", "laws": "laws", "models": "models"}
     frame = catalogue.frame(tables[what])
     return _with_ours(frame) if what == "models" else frame
@@ -112,6 +115,38 @@ def _counts(model: str) -> list[int]:
     numbers = {n: GRAPH.words[n].index(v) if isinstance(v, str) else v for n, v in values.items()}
     found = evaluate(GRAPH, COUNTS, numbers)
     return [int(found[name]) for name in COUNTS]
+
+
+def _written(laws: pl.DataFrame) -> pl.Series:
+    """Each law as its paper writes it, to four digits and without what its form adds to the two powers."""
+    import polars as pl
+
+    return pl.Series([_optimum(row) if row["law_form"] == "allocation" else _loss(row) for row in laws.to_dicts()])
+
+
+def _loss(law: dict[str, Any]) -> str:
+    powers = [
+        f"{_short(law[f'law_{what}_scale'])} {letter}^-{_short(law[f'law_{what}_exponent'])}"
+        for letter, what in (("N", "params"), ("S" if law["law_form"] == "steps" else "D", "tokens"))
+        if law[f"law_{what}_scale"]
+    ]
+    text = " + ".join(powers)
+    if law["law_outer_exponent"] != 1.0:
+        text = f"({text})^{_short(law['law_outer_exponent'])}"
+    return f"L = {_short(law['law_floor_nats'])} + {text}" if law["law_floor_nats"] else f"L = {text}"
+
+
+def _optimum(law: dict[str, Any]) -> str:
+    powers = (("N", "params", ""), ("D", "tokens", ""), ("L", "loss", "-"))
+    return ", ".join(
+        f"{letter} = {_short(law[f'law_optimal_{what}_scale'])} C^{sign}{_short(law[f'law_optimal_{what}_exponent'])}"
+        for letter, what, sign in powers
+        if law[f"law_optimal_{what}_scale"] is not None
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if 1e3 <= value < 1e6 else f"{value:.4g}"
 
 
 def _percent(models: pl.DataFrame) -> pl.Series:

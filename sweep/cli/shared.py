@@ -85,9 +85,10 @@ def notes(space: Space, frame: pl.DataFrame) -> list[str]:
         vocabulary = space.axis("vocab_size")
         if vocabulary is not None and len(vocabulary) > 1:
             said.append("losses of different vocab_size are not comparable: a token is not the same amount of text")
-        for axis, blind in BLIND.items():
-            if (varied := space.axis(axis)) is not None and len(varied) > 1:
-                said.append(blind)
+        if (varied := space.axis("precision")) is not None and len(varied) > 1:
+            said.append(BLIND_TO_BITS)
+        if (varied := space.axis("num_experts")) is not None and len(varied) > 1:
+            said.append(_experts(space, law))
     if "in_fitted_range" in frame.columns and len(frame):
         outside = len(frame) - int(frame["in_fitted_range"].sum())
         if outside:
@@ -108,10 +109,22 @@ def _mattering(space: Space, frame: pl.DataFrame) -> set[str]:
     return (leaves | records) & set(_TOLD)
 
 
-BLIND = {
-    "precision": "loss_nats is that of the model as trained: what serving in fewer bits costs in quality is not in it",
-    "num_experts": "a dense law sees the parameters a token passes through: what more experts gain is not in loss_nats",
-}
+def _experts(space: Space, law: str | None) -> str:
+    """What the loss says of experts: nothing, what another law says, or what its own law says."""
+    from sweep import catalogue
+
+    form = catalogue.records("law")[law].values["law_form"] if law else ""
+    if form in ("routed", "granular", "sparse"):
+        return f"{law} was fitted on mixtures: their experts are in loss_nats"
+    gain = space.chosen.get("moe_law", "none")
+    if gain == "none":
+        return "a dense law sees the parameters a token passes through: what more experts gain is not in loss_nats"
+    return f"what experts gain a dense law is {gain}'s: moe_gain_nats; moe_gain_in_fitted_range says where it holds"
+
+
+BLIND_TO_BITS = (
+    "loss_nats is that of the model as trained: what serving in fewer bits costs is ptq_penalty_nats, a column apart"
+)
 _TOLD = (
     "law", "precision", "kv_precision", "train_precision", "gpu", "train_tokens", "inference_tokens", "batch_size",
     "context_tokens", "sequence_length", "attention_flops_convention", "num_gpus",

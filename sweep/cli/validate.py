@@ -9,8 +9,8 @@ import click
 
 from sweep.cli.shared import output_options
 
-WHAT = ("params",)
-SHIPPED = {"params": ("models.csv", "param_cases.csv")}
+WHAT = ("params", "laws")
+SHIPPED = {"params": ("models.csv", "param_cases.csv"), "laws": ("law_checks.csv",)}
 COLUMNS = ["group", "rows", "covered", "passed"]
 
 
@@ -24,25 +24,30 @@ def validate_command(what: str, file: Path | None, failing: int, output: Path | 
 
     \b
         sweep validate params
-        sweep validate params --format json
+        sweep validate laws --format json
 
-    WHAT is params: counts of parameters, cache elements and FLOPs, a group for each column of the reference table.
+    WHAT is params: counts of parameters, cache elements and FLOPs, a group for each column of the reference table; or
+    laws: what scaling laws say, a group for each law and quantity.
 
-    FILE is a CSV, Parquet or XLSX file with the columns of data/models.csv, or - for CSV from standard input; without
-    it, released models and random configurations whose module classes were counted. Exit code 0 only when every row is
-    covered and within tolerance: counts exactly, FLOPs to 1e-12.
+    FILE is a CSV, Parquet or XLSX file, or - for CSV from standard input. For params it has the columns of
+    data/models.csv; without it, released models and random configurations whose module classes were counted. For laws
+    it has those of data/law_checks.csv, which stands in for it; files that its rows name are looked for beside it.
+    Exit code 0 only when every row is covered and within tolerance: counts exactly, FLOPs to 1e-12, laws to the
+    tolerance of the row.
     """
     import polars as pl
 
     from sweep import files, tables
     from sweep.resources import resource_dir
     from sweep.validate import validate_params
+    from sweep.validate_laws import validate_laws
 
     paths = [file] if file is not None else [resource_dir("data") / name for name in SHIPPED[what]]
     frames = [files.read(path) for path in paths]
     places = [place for path, frame in zip(paths, frames, strict=True) for place in _places(path, len(frame))]
     name = str(file) if file is not None else ", ".join(path.name for path in paths)
-    groups = validate_params(pl.concat(frames, how="diagonal"), name)
+    whole = pl.concat(frames, how="diagonal")
+    groups = validate_params(whole, name) if what == "params" else validate_laws(whole, paths[0].parent, name)
     lines = pl.DataFrame([(g.group, g.rows, g.covered, g.passed) for g in groups], orient="row", schema=COLUMNS)
     if output is not None or format_ not in (None, "table"):
         files.write(lines, output, format_)

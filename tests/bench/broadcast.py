@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kernels.language import Formula
+from sweep.plan import Plan
 from sweep.space import Space
 
 FUNCTIONS = {
@@ -20,6 +21,7 @@ FUNCTIONS = {
     "exp": np.exp,
     "power": lambda a, b: np.asarray(a, np.float64) ** b,
     "where": np.where,
+    "float": np.float64,
     "both": np.logical_and,
     "either": np.logical_or,
     "no": np.logical_not,
@@ -76,7 +78,8 @@ def evaluate(space: Space, columns: Iterable[str], part: slice, *, factored: boo
     factored keeps every value to the axes it depends on, as an expert would; otherwise every axis is spread over the
     whole product first, as a meshgrid does.
     """
-    nodes, leaves = space.graph.resolve(columns, space.given)
+    plan = Plan(space, columns)  # its formulas: what a spec decides is decided, as whoever writes this by hand would
+    nodes, leaves = plan.nodes, plan.leaves
     shape = [len(axis) for axis in space.axes]
     shape[0] = len(range(*part.indices(shape[0])))
     values: dict[str, Any] = {leaf: space.fixed[leaf] for leaf in leaves if leaf in space.fixed}

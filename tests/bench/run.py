@@ -22,7 +22,7 @@ from sweep.execute import Evaluator, Worker, chunks, cores, each, rows
 from sweep.plan import Plan
 from sweep.resolve import load
 from sweep.space import Space
-from tests.bench import broadcast
+from tests.bench import broadcast, optimum
 
 PASSES = 5
 README = Path(__file__).parents[2] / "README.md"
@@ -114,6 +114,9 @@ def main(*arguments: str) -> None:
         print(
             f"  {threads} thread(s): {plan.points / (time.perf_counter() - start) / 1e6:.0f} M designs/s by the clock"
         )
+    say("what the optimum costs beside the loss:")
+    for line in optimum.table():
+        say(f"  {line}")
     if "--readme" in arguments:
         text = README.read_text()
         indented = "\n".join(f"    {line}" for line in lines)

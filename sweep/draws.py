@@ -1,0 +1,73 @@
+"""Quantiles over the draws of a law's coefficients: a metric evaluated once per draw, over the axes it varies along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep import catalogue
+from sweep.space import Axis, Space
+
+Cells = npt.NDArray[Any]
+
+CELLS_AT_ONCE = 1 << 21  # values of all draws held at a time: 16 MiB a metric on the way
+
+
+def draw_axis() -> Axis:
+    """All draws as an axis, the law as printed left out."""
+    records = [r for r in catalogue.records("law_draw").values() if r.id != "0"]
+    sets = catalogue.KINDS["law_draw"].sets
+    columns = {name: np.array([float(r.values[name]) for r in records]) for name in sets}
+    places = np.arange(len(records))
+    return Axis("law_draw", tuple(r.id for r in records), columns, places, len(records))
+
+
+def quantile_table(
+    space: Space, base: str, shares: Sequence[float], axes: Sequence[int], whole: Callable[[Space, str], Cells]
+) -> Cells:
+    """Quantiles of a metric over all draws, (shares, points), at every point of these axes in their order.
+
+    whole gives a metric at every point of a space, in the order of its axes. nan under a law that has no draws, and
+    where a draw gives nan.
+    """
+    draws = draw_axis()
+    along = [space.axes[k] for k in axes if space.axes[k].name != "law_draw"]
+    chosen = [replace(a, sets={n: v for n, v in a.sets.items() if n not in draws.sets}) for a in along]
+    fixed = dict(space.fixed)
+    for axis in space.axes:  # what the metric does not vary along still gives the inputs it sets a value
+        fixed |= {name: values[0].item() for name, values in axis.sets.items() if len(values)}
+    fixed = {name: value for name, value in fixed.items() if name not in draws.sets}
+    out = np.empty((len(shares), prod(len(axis) for axis in chosen)))
+    done = 0
+    for part in _parts(chosen, max(1, CELLS_AT_ONCE // max(1, len(draws)))):
+        count = prod(len(axis) for axis in part)
+        box = tuple(replace(axis, kept=np.arange(len(axis)), length=len(axis)) for axis in (draws, *part))
+        values = whole(replace(space, axes=box, fixed=fixed, conditions=(), minimize=(), maximize=()), base)
+        with np.errstate(all="ignore"):
+            out[:, done : done + count] = np.quantile(values.reshape(len(draws), count), shares, axis=0)
+        done += count
+    if any(space.axes[k].name == "law_draw" for k in axes):  # the quantile is the same at every draw
+        shape = [len(space.axes[k]) for k in axes]
+        inner = [1 if space.axes[k].name == "law_draw" else len(space.axes[k]) for k in axes]
+        return np.broadcast_to(out.reshape([len(shares), *inner]), [len(shares), *shape]).reshape(len(shares), -1)
+    return out
+
+
+def _parts(axes: Sequence[Axis], cells: int) -> Iterator[list[Axis]]:
+    """The product of the axes in boxes of at most so many cells, in its order."""
+    if not axes:
+        yield []
+        return
+    rest = prod(len(axis) for axis in axes[1:])
+    step = max(1, cells // max(1, rest))
+    for first in range(0, len(axes[0]), step):
+        slab = axes[0].take(np.arange(first, min(first + step, len(axes[0]))))
+        if len(slab) * rest <= cells:
+            yield [slab, *axes[1:]]
+        else:
+            yield from ([slab, *part] for part in _parts(axes[1:], cells))
