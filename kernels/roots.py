@@ -119,6 +119,7 @@ def optimum_along(
             steeper = (side - last_side) / (x - last_x)
             slope = steeper if steeper < 0.0 else slope
         step = -side / slope if abs(side) < math.inf else (2.0 if side > 0.0 else -2.0)
+        step = min(max(step, -4.0), 4.0)  # far from the root the line is no guide
         if abs(step) <= (1e-13 if repeated > 0 else 1e-8) * abs(x):  # a step of Newton's squares what is left
             x = min(x + step, ceiling)
             break

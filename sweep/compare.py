@@ -22,7 +22,8 @@ def compare_laws(flops: Iterable[float] = AT, expansion: float = 1.0) -> pl.Data
 
     params are what the law counts, so that they compare only where params_counted is the same; losses are nats of the
     law's own data and tokenizer and compare only where these are. Laws without a compute of their own are left out, and
-    what a law does not say is null. expansion is how many experts there are to each active one, for laws that know.
+    what a law does not say is null. expansion is how many experts there are to each active one, for laws that know;
+    laws of width and depth are asked at the default shape.
     times_outside is how far that model lies outside the runs of its law: 1 inside.
     """
     import polars as pl
@@ -95,8 +96,13 @@ NUMBERS = ("flops", "params", "tokens", "expansion", "loss_nats")
 
 
 def optimum(law: str, flops: float, expansion: float = 1.0) -> Sequence[float]:
-    """N, D and loss of the best model of a budget under a law; nan for what the law does not say."""
-    return [_value(law, {"C": flops, "E": expansion}, metric) for metric in OPTIMUM]
+    """N, D and loss of the best model of a budget under a law; nan for what the law does not say.
+
+    Where N is the parameters of all experts, compute is that of the active ones: 6 N D over the expansion.
+    """
+    counts_all = str(catalogue.records("law")[law].values["law_params_counted"]).startswith("all_experts")
+    spent = flops * expansion if counts_all else flops
+    return [_value(law, {"C": spent, "E": expansion}, metric) for metric in OPTIMUM]
 
 
 def _ratio(law: str, known: dict[str, float]) -> float:

