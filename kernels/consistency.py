@@ -1,6 +1,7 @@
 """What inputs must fulfil together: each may be right alone and the design still be none."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from kernels.language import Formula, from_text
 
@@ -12,7 +13,7 @@ class Rule:
     label: str
     text: str
 
-    @property
+    @cached_property
     def formula(self) -> Formula:
         """The condition, parsed."""
         return from_text("rule", self.text)
