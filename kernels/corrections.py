@@ -370,14 +370,16 @@ def moe_compute_multiplier(moe_gain_scale, moe_gain_exponent, law_params, train_
 @metric(unit="", source="Clark et al. 2022, arXiv:2202.01169, section 5: effective parameter count")
 def dense_equivalent_params(
     law_form, law_params, loss_params_scale, loss_params_exponent, law_params_scale, law_params_exponent,
-    law_experts_start, law_experts_params_power, law_experts_params_slope,
+    law_experts_start, law_experts_params_power, law_experts_params_slope, law_tokens_scale,
 ):  # fmt: skip
-    """Parameters of the dense model that a law of N and experts alone gives the same loss; N under other laws."""
+    """Parameters of the dense model that a law of N and experts gives the same loss; nan where tokens enter as well, N
+    under laws without experts."""
     one = log(law_experts_start)
     scale = law_params_scale * exp(law_experts_params_power * one)
     exponent = law_params_exponent - law_experts_params_slope * one
     same = (scale / loss_params_scale * law_params**loss_params_exponent) ** (1.0 / exponent)
-    return same if law_form == "routed" else law_params
+    alone = same if law_tokens_scale == 0.0 else log(-1.0)
+    return alone if law_form == "routed" else law_params
 
 
 @metric(unit="", source="the record of the correction")

@@ -8,6 +8,7 @@ parameters and a term added by few bits have no closed form; the root of the der
 
 from kernels.graph import metric
 from kernels.roots import compute_optimal, general_loss
+from kernels.scalar import log
 
 HOFFMANN = "Hoffmann et al. 2022, arXiv:2203.15556, equation 4"
 ALLOCATION = "the law's own source: N = k C**a, D = k C**b with C = 6 N D"
@@ -196,12 +197,13 @@ def compute_optimal_loss_nats(
 def tokens_for_params(
     law_form, law_params, optimal_params_scale, optimal_params_exponent, worth_of_a_parameter, moe_gain_exponent,
 ):  # fmt: skip
-    """Tokens at which a model of these parameters is the best of its training compute."""
+    """Tokens at which a model of these parameters is the best of its training compute; nan with two terms in N."""
     a = optimal_params_exponent
     corrected = optimal_params_scale * worth_of_a_parameter ** (a - 1.0)
     scale = optimal_params_scale if law_form == "allocation" else corrected
     power = a if law_form == "allocation" else a + moe_gain_exponent * (a - 1.0)
-    return (law_params / scale) ** (1.0 / power) / law_params
+    tokens = (law_params / scale) ** (1.0 / power) / law_params
+    return tokens if law_form != "sparse" else log(-1.0)
 
 
 @metric(unit="nat", source="definition")

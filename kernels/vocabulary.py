@@ -71,7 +71,7 @@ def optimal_vocab_size(
 def vocabulary_penalty_nats(
     vocabulary_correction,
     vocab_size,
-    optimal_vocab_size,
+    surface_vocab_size,
     embedding_width,
     body_params,
     vocabulary_flops,
@@ -80,10 +80,10 @@ def vocabulary_penalty_nats(
     vocabulary_tokens_scale,
     vocabulary_tokens_exponent,
 ):
-    """Experimental: loss of this vocabulary less that of the best one, at equal compute; off by default."""
+    """Experimental: loss of this vocabulary less that of the surface's best, at equal compute; off by default."""
     million = body_params / 1e6
     own = vocab_size * embedding_width / 1e6
-    best = optimal_vocab_size * embedding_width / 1e6
+    best = surface_vocab_size * embedding_width / 1e6
     budget = vocabulary_flops / 6e15
     own_tokens = budget / (million + own)
     best_tokens = budget / (million + best)
