@@ -7,12 +7,16 @@ from kernels import (
     cache,
     corrections,
     cost,
+    experts,
     flops,
     lifetime,
     loss,
     memory,
     optimum,
     parameters,
+    precision,
+    quantisation,
+    repetition,
     roofline,
     schedule,
     vocabulary,
@@ -30,7 +34,7 @@ def metrics_of(module: ModuleType) -> list[Metric]:
 
 MODULES = (
     *(attention, parameters, flops, cache, memory),
-    *(loss, corrections, vocabulary, optimum, schedule),
+    *(loss, repetition, precision, experts, corrections, quantisation, vocabulary, optimum, schedule),
     *(roofline, cost, lifetime),
 )
 METRICS = [m for module in MODULES for m in metrics_of(module)]
