@@ -1,144 +1,150 @@
 """The rows that no other row beats, kept while rows stream by.
 
 Every objective is minimised; negate what is to be maximised. A row beats another when it is <= in all objectives and
-< in at least one. Equal rows do not beat each other, so all of them are kept. A row with a nan is never on the
-frontier; infinities are ordinary values.
+< in at least one. Equal rows do not beat each other: all of them are kept, or one for all, with how many there were.
+A row with a nan is never on the frontier; infinities are ordinary values.
 
-Nearly all rows of a design space are beaten by one of a few good rows, so each row meets those first. What they let
-through searches the whole frontier (kernels.dominance), and what passes that waits until enough rows wait to be worth
-rebuilding it. So a row costs a few nanoseconds, or a search where the frontier is dense, and never a comparison with
-every row kept.
+Nearly all rows of a design space are beaten by one of a few good rows, so each block meets those first
+(kernels.screen). What they let through waits until about twice as many rows wait as the frontier has. Then all of
+them are compared with the frontier and each other in one go (kernels.dominance), which so costs each row that waited
+about the same however long the frontier grows.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from kernels.compiler import jit
-from kernels.dominance import are_dominated, build_tree, find_dominator, z_order
+from kernels.dominance import lexicographic, mark_new, unbeaten
+from kernels.nondominated import as_columns, screened, unbeaten_with_ties
+from kernels.screen import CHUNK, Screen, build_screen
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-NUM_CHAMPIONS = 8
-LEAST_WAITING = 1024
+Positions = npt.NDArray[np.int32]
+Ties = Literal["all", "one"]
+LEAST_WAITING = 8 * CHUNK
+WAITING_PER_ROW = 2  # rows that may wait for every row of the frontier
+NUM_SEEN = 64
+NUM_MISSED = 256
+NUM_SLOTS = 4096  # a power of two
 
 
 @jit
-def dominates(challengers: Floats, c: int, rows: Floats, i: int) -> bool:
-    """Whether challengers[c] is <= rows[i] in all objectives and < in one; not where either holds a nan."""
-    better = False
-    for j in range(rows.shape[1]):
-        if not challengers[c, j] <= rows[i, j]:
-            return False
-        better = better or challengers[c, j] < rows[i, j]
-    return better
+def take_in(
+    rows: Floats, ids: Ints, counts: Ints, waiting: Floats, waiting_ids: Ints, waiting_counts: Ints, n: int, slots: Ints
+) -> int:
+    """Add rows[m, k] to the n that wait, or to the count of one of them where equal; returns how many wait.
 
-
-@jit
-def has_nan(rows: Floats, i: int) -> bool:
-    for j in range(rows.shape[1]):
-        if rows[i, j] != rows[i, j]:
-            return True
-    return False
-
-
-@jit
-def beaten_by_champion(champions: Floats, rows: Floats, i: int) -> bool:
-    """Whether one of a few rows beats rows[i]. The one that does moves a place forward, so the best are asked first."""
-    for c in range(champions.shape[0]):
-        if dominates(champions, c, rows, i):
-            if c > 0:
-                for j in range(rows.shape[1]):
-                    champions[c, j], champions[c - 1, j] = champions[c - 1, j], champions[c, j]
-            return True
-    return False
-
-
-@jit
-def select(
-    objectives: Floats,
-    ids: Ints,
-    first: int,
-    boxes: Floats,
-    champions: Floats,
-    waiting: Floats,
-    waiting_ids: Ints,
-    num_waiting: int,
-) -> tuple[int, int]:
-    """Add to waiting, from row first on, the rows that no champion and no row of the tree beats.
-
-    Stops when waiting is full; returns the row to go on from and how many wait.
+    slots remembers, by a hash of its values, where a row waits. It may forget: equal rows then wait apart.
     """
-    num_leaves = boxes.shape[0] // 2
-    for i in range(first, objectives.shape[0]):
-        if dominates(champions, 0, objectives, i):  # nearly always, and worth not leaving the loop for
-            continue
-        if beaten_by_champion(champions, objectives, i) or has_nan(objectives, i):
-            continue
-        node = find_dominator(boxes, objectives, i)
-        if node > 0:
-            while node < num_leaves:
-                node *= 2
-            champions[champions.shape[0] - 1] = boxes[node, 0]
-            continue
-        if num_waiting > 0 and dominates(objectives, i, waiting, num_waiting - 1):
-            num_waiting -= 1  # along an axis that improves everything, each row beats the one before
-        waiting[num_waiting] = objectives[i]
-        waiting_ids[num_waiting] = ids[i]
-        num_waiting += 1
-        if num_waiting == waiting.shape[0]:
-            return i + 1, num_waiting
-    return objectives.shape[0], num_waiting
+    for i in range(rows.shape[0]):
+        mixed = np.int64(0)
+        for j in range(rows.shape[1]):
+            bits = np.float64(rows[i, j] + 0.0).view(np.int64)  # equal zeros have equal bits
+            mixed = (mixed * 31) ^ (bits >> 32) ^ (bits & 0xFFFFFFFF)
+            mixed = (mixed ^ (mixed >> 13)) & 0xFFFFFFFFFFFF
+        slot = (mixed ^ (mixed >> 12) ^ (mixed >> 24) ^ (mixed >> 36)) & (slots.size - 1)
+        place = slots[slot]
+        equal = place < n
+        if equal:
+            for j in range(rows.shape[1]):
+                if rows[i, j] != waiting[place, j]:
+                    equal = False
+                    break
+        if equal:
+            waiting_counts[place] += counts[i]
+            if ids[i] < waiting_ids[place]:
+                waiting_ids[place] = ids[i]
+                waiting[place] = rows[i]  # its zeros may have other signs
+        else:
+            waiting[n] = rows[i]
+            waiting_ids[n] = ids[i]
+            waiting_counts[n] = counts[i]
+            slots[slot] = n
+            n += 1
+    return n
 
 
 class RunningFrontier:
     """The frontier of all rows folded in so far, whatever the order and the size of the blocks they came in.
 
+    Of rows with equal objectives, ties="all" keeps all, ties="one" only the one with the smallest id, for all of them.
+    counts says how many rows each row kept stands for: with "all" itself, with "one" all rows folded that are equal to
+    it; a row folded with a weight counts as that many.
+
     One thread at a time may fold into it; several threads each fold into their own and merge. Memory is a small
-    multiple of the frontier.
+    multiple of the frontier, which with "one" does not grow with ties. ValueError on num_objectives < 1 or other ties.
     """
 
-    def __init__(self, num_objectives: int) -> None:
+    def __init__(self, num_objectives: int, ties: Ties = "all") -> None:
         if num_objectives < 1:
             raise ValueError(f"num_objectives = {num_objectives}: a frontier needs at least one objective")
+        if ties not in ("all", "one"):
+            raise ValueError(f'ties = {ties!r}, neither "all" nor "one"')
+        self._ties = ties
         self._rows = np.empty((0, num_objectives))
         self._ids = np.empty(0, dtype=np.int64)
-        self._boxes = build_tree(self._rows)
-        self._champions = np.full((NUM_CHAMPIONS, num_objectives), np.nan)
+        self._counts = np.empty(0, dtype=np.int64)
+        self._seen = np.empty((0, num_objectives))
+        self._missed = self._seen
+        self._screen: Screen | None = None  # built once it is asked for
+        self._waiting, self._ids_waiting, self._counts_waiting = self._rows, self._ids, self._counts
         self._num_waiting = 0
+        self._slots = np.zeros(NUM_SLOTS if ties == "one" else 0, dtype=np.int64)
         self._reserve(LEAST_WAITING)
 
-    def fold(self, objectives: Floats, ids: Ints) -> None:
-        """Take in a block: objectives[n, k], all to be minimised, and the ids[n] by which the rows are known."""
+    def fold(self, objectives: Floats, ids: Ints, counts: Ints | None = None) -> None:
+        """Take in a block: objectives[n, k], all to be minimised, and the ids[n] by which the rows are known.
+
+        counts[n], at least 1 each, says how many rows each stands for; 1 unless given. ValueError on other shapes.
+        """
         objectives = np.ascontiguousarray(objectives, dtype=np.float64)
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         if objectives.shape != (len(ids), self._rows.shape[1]):
             raise ValueError(f"objectives have shape {objectives.shape}, not {(len(ids), self._rows.shape[1])}")
-        first = 0
-        while first < len(ids):
-            first, self._num_waiting = select(
-                objectives,
-                ids,
-                first,
-                self._boxes,
-                self._champions,
-                self._waiting,
-                self._waiting_ids,
-                self._num_waiting,
-            )
-            if self._num_waiting == len(self._waiting):
-                self._settle()
+        self._take(list(objectives.T), np.ones(objectives.shape[1]), lambda found: ids[found], counts)
+
+    def fold_columns(
+        self,
+        columns: Sequence[Floats],
+        signs: Sequence[float],
+        ids: Ints | Callable[[Positions], Ints],
+        counts: Ints | None = None,
+    ) -> None:
+        """Take in a block whose objectives are signs[j] * columns[j], k arrays of n; only what survives is gathered.
+
+        A sign is +1 where the column is to be minimised, -1 where it is to be maximised. ids[n] is an array, or gives
+        the ids[m] of int32 positions[m] when called. counts as in fold. ValueError on other shapes and signs.
+        """
+        columns = [np.ascontiguousarray(column, dtype=np.float64) for column in columns]
+        num_objectives = self._rows.shape[1]
+        shapes = [column.shape for column in columns]
+        if len(shapes) != num_objectives or any(len(shape) != 1 or shape != shapes[0] for shape in shapes):
+            raise ValueError(f"columns have shapes {shapes}, not {num_objectives} times (n,)")
+        signed = np.array(signs, dtype=np.float64)
+        if signed.shape != (num_objectives,) or not (abs(signed) == 1).all():
+            raise ValueError(f"signs = {list(signs)}, not {num_objectives} times +1 or -1")
+        if callable(ids):
+            self._take(columns, signed, ids, counts)
+            return
+        known = np.ascontiguousarray(ids, dtype=np.int64)
+        if known.shape != shapes[0]:
+            raise ValueError(f"ids have shape {known.shape}, not {shapes[0]}")
+        self._take(columns, signed, lambda found: known[found], counts)
 
     def merge(self, other: RunningFrontier) -> None:
-        """Take in everything that another frontier has seen."""
-        self.fold(*other.result())
+        """Take in everything that another frontier has seen; counts add up."""
+        self.fold(*other.result(), other.counts)
 
     def result(self) -> tuple[Floats, Ints]:
         """The frontier's objectives[f, k] and ids[f], by objectives from the first to the last and then by id."""
         self._settle()
-        order = np.lexsort((self._ids, *self._rows.T[::-1]))
-        return self._rows[order], self._ids[order]
+        return self._rows.copy(), self._ids.copy()
 
     @property
     def objectives(self) -> Floats:
@@ -148,23 +154,103 @@ class RunningFrontier:
     def ids(self) -> Ints:
         return self.result()[1]
 
-    def _settle(self) -> None:
-        """Bring the rows that wait into the frontier. None is beaten by it, but they may beat it and each other."""
-        if self._num_waiting == 0:
+    @property
+    def counts(self) -> Ints:
+        """How many rows each row of the result stands for."""
+        self._settle()
+        return self._counts.copy()
+
+    def _take(
+        self,
+        columns: list[Floats],
+        signs: Floats,
+        ids: Callable[[Positions], Ints],
+        counts: Ints | None,
+    ) -> None:
+        num_rows = columns[0].size
+        if counts is not None:
+            counts = np.ascontiguousarray(counts, dtype=np.int64)
+            if counts.shape != (num_rows,):
+                raise ValueError(f"counts have shape {counts.shape}, not {(num_rows,)}")
+            if (counts < 1).any():
+                raise ValueError("a row counts less than once")
+        if num_rows == 0:
             return
-        rows, ids = self._waiting[: self._num_waiting], self._waiting_ids[: self._num_waiting]
-        order = z_order(rows)
-        rows, ids = rows[order], ids[order]
-        boxes = build_tree(rows)
-        kept, stayed = ~are_dominated(boxes, rows), ~are_dominated(boxes, self._rows)
-        rows, ids = np.concatenate([self._rows[stayed], rows[kept]]), np.concatenate([self._ids[stayed], ids[kept]])
-        order = z_order(rows)
-        self._rows, self._ids = rows[order], ids[order]
-        self._boxes = build_tree(self._rows)
-        self._reserve(max(LEAST_WAITING, len(ids)))
+        padded = as_columns(columns)
+        every = -(-num_rows // NUM_SEEN)
+        sample = np.stack([sign * column[::every] for sign, column in zip(signs, columns, strict=True)], axis=1)
+        self._seen = np.concatenate([self._seen, sample])[-2 * NUM_SEEN :]  # of the last blocks, which may be small
+        first = looked = survived = 0
+        while first < num_rows:
+            if len(self._ids_waiting) - self._num_waiting < CHUNK:
+                left = num_rows - first
+                if len(self._ids) > 0 and 2 * survived > looked and left > self._num_waiting:
+                    # most rows survive what is known: settle once for a large block
+                    self._reserve(self._num_waiting + left + CHUNK)
+                else:
+                    self._settle()
+                looked = survived = 0
+            if self._screen is None:
+                self._screen = build_screen(self._rows, self._seen, self._missed)
+            n = self._num_waiting
+            rows = self._waiting[n:] if self._ties == "all" else self._found[n:]
+            start = first
+            first, count = screened(self._screen, padded, signs, first, self._positions[n:], rows)
+            looked, survived = looked + first - start, survived + count
+            found = self._positions[n : n + count]
+            self._wait(rows[:count], ids(found), None if counts is None else counts[found])
+
+    def _wait(self, rows: Floats, ids: Ints, counts: Ints | None) -> None:
+        """Put by until there are enough what survived: rows[m, k], which stand there already unless ties are merged."""
+        n, end = self._num_waiting, self._num_waiting + len(rows)
+        if self._ties == "one":
+            counts = np.ones(len(rows), dtype=np.int64) if counts is None else counts
+            waiting = self._waiting, self._ids_waiting, self._counts_waiting
+            ids = np.ascontiguousarray(ids, dtype=np.int64)
+            self._num_waiting = take_in(rows, ids, counts, *waiting, n, self._slots)
+            return
+        self._ids_waiting[n:end] = ids
+        self._counts_waiting[n:end] = 1 if counts is None else counts
+        self._num_waiting = end
+
+    def _settle(self) -> None:
+        """Bring the rows that wait into the frontier."""
+        n = self._num_waiting
+        if n == 0:
+            return
+        rows = np.concatenate([self._rows, self._waiting[:n]])
+        ids = np.concatenate([self._ids, self._ids_waiting[:n]])
+        counts = np.concatenate([self._counts, self._counts_waiting[:n]])
+        order = lexicographic(rows, ids)
+        rows = rows.take(order, axis=0)
+        new = mark_new(rows)
+        if self._ties == "one":
+            starts = np.flatnonzero(new)
+            totals = np.add.reduceat(counts[order], starts)
+            order = order[starts]
+            counts[order] = totals
+            rows = rows[starts]
+            kept = unbeaten(rows)
+        else:
+            kept = unbeaten_with_ties(rows, new)
+        if not kept.all():
+            missed = rows[~kept]
+            self._missed = missed[:: -(-len(missed) // NUM_MISSED)]
+            rows, order = rows[kept], order[kept]
+        self._rows, self._ids, self._counts = rows, ids[order], counts[order]
+        self._screen = None
+        self._num_waiting = 0
+        self._reserve(max(LEAST_WAITING, WAITING_PER_ROW * len(self._ids)))
 
     def _reserve(self, num_rows: int) -> None:
-        """Make room for as many waiting rows as the frontier has: rebuilding then costs each row the same."""
+        """Make room for so many waiting rows, keeping those that wait."""
+        n = self._num_waiting
+        if num_rows == len(self._ids_waiting):
+            return
+        rows, ids, counts = self._waiting[:n], self._ids_waiting[:n], self._counts_waiting[:n]
         self._waiting = np.empty((num_rows, self._rows.shape[1]))
-        self._waiting_ids = np.empty(num_rows, dtype=np.int64)
-        self._num_waiting = 0
+        self._ids_waiting = np.empty(num_rows, dtype=np.int64)
+        self._counts_waiting = np.empty(num_rows, dtype=np.int64)
+        self._waiting[:n], self._ids_waiting[:n], self._counts_waiting[:n] = rows, ids, counts
+        self._positions = np.empty(num_rows, dtype=np.int32)
+        self._found = np.empty((num_rows if self._ties == "one" else 0, self._rows.shape[1]))

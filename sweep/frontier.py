@@ -47,6 +47,7 @@ def frontier(
     if not objectives:
         advice = "give --minimize or --maximize, or a [frontier] table in the spec"
         raise SpecError(space.name, [Problem("frontier", "", advice)])
+    signs = [sign for _, sign in objectives]
     plan = Plan(space, [name for name, _ in objectives])
     evaluator = Evaluator(plan)
     local = threading.local()
@@ -61,10 +62,8 @@ def frontier(
             count = worker.visit(block)
             if count:
                 feasible += count
-                values = np.empty((count, len(objectives)))
-                for k, (name, sign) in enumerate(objectives):
-                    values[:, k] = sign * worker.column(name)
-                local.frontier.fold(values, worker.walk_ids(block))
+                columns = [worker.column(name) for name, _ in objectives]
+                local.frontier.fold_columns(columns, signs, worker.walk_ids(block))
         return len(run), feasible
 
     feasible = done = 0
