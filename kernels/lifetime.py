@@ -8,6 +8,14 @@ depth grow together.
 """
 
 from kernels.graph import default, metric
+from kernels.lifetime_steps import (
+    growth_flat_near,
+    growth_near,
+    lifetime_near,
+    lifetime_params_near,
+    repeated_lifetime_near,
+    repeated_params_near,
+)
 from kernels.roots import lifetime_growth, lifetime_growth_flat, lifetime_optimal_params, lifetime_optimal_tokens
 from kernels.scalar import exp, log
 
@@ -88,27 +96,78 @@ def lifetime_log_demand(inference_tokens, loss_params_exponent, loss_tokens_expo
 
 
 @metric(unit="", source=SARDANA)
-def lifetime_growth_of_tokens(lifetime_log_demand, target_log_tokens_scale, target_log_above, loss_tokens_exponent):
+def lifetime_log_demand_over_tokens(
+    lifetime_log_demand, target_log_tokens_scale, target_log_above, loss_tokens_exponent
+):
+    """ln of the demand, as it enters the optimum, over the tokens of the compute-optimal model of the target loss."""
+    return lifetime_log_demand - (target_log_tokens_scale - target_log_above / loss_tokens_exponent)
+
+
+@metric(unit="", source=f"{SARDANA}; Halley's method")
+def stepped_growth_of_tokens(lifetime_log_demand_over_tokens, loss_tokens_exponent):
+    """(D / D_opt)**beta - 1 of the model of least lifetime FLOPs; nan where a few steps do not settle it."""
+    return growth_near(lifetime_log_demand_over_tokens, loss_tokens_exponent)
+
+
+@metric(unit="", source=SARDANA)
+def lifetime_growth_of_tokens(stepped_growth_of_tokens, lifetime_log_demand_over_tokens, loss_tokens_exponent):
     """(D / D_opt)**beta - 1 of the model of least lifetime FLOPs, D_opt the tokens of the compute-optimal one."""
-    log_tokens = target_log_tokens_scale - target_log_above / loss_tokens_exponent
-    return lifetime_growth(lifetime_log_demand - log_tokens, loss_tokens_exponent)
+    is_near = stepped_growth_of_tokens == stepped_growth_of_tokens
+    return stepped_growth_of_tokens if is_near else lifetime_growth(
+        lifetime_log_demand_over_tokens, loss_tokens_exponent
+    )  # fmt: skip
+
+
+@metric(unit="token", source="Newton's method along the curve of equal loss, from two powers")
+def stepped_lifetime_tokens(
+    target_above_floor_nats, inference_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+    loss_params_exponent, law_form, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
+    loss_tokens_exponent, capybara_coefficient, added_scale, capybara_params_exponent, capybara_tokens_exponent,
+):  # fmt: skip
+    """Tokens of the model of least lifetime FLOPs and all tokens new; nan where a few steps do not settle it."""
+    return lifetime_near(
+        target_above_floor_nats, inference_tokens / 3.0, 0.0, worth_of_a_parameter, moe_gain_exponent,
+        loss_params_scale, loss_params_exponent, loss_sparse_scale if law_form == "sparse" else 0.0,
+        law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
+        added_scale if capybara_coefficient > 0.0 else 0.0, capybara_params_exponent, capybara_tokens_exponent,
+    )  # fmt: skip
+
+
+@metric(unit="token", source="Newton's method along the curve of equal loss, past the unique tokens")
+def stepped_repeated_lifetime_tokens(
+    stepped_lifetime_tokens, target_above_floor_nats, inference_tokens, worth_of_a_parameter,
+    moe_gain_exponent, loss_params_scale, loss_params_exponent, law_form, loss_sparse_scale,
+    law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, unique_tokens, repetition_tokens_decay,
+    repetition_params_decay, optimal_balance, capybara_coefficient, added_scale, capybara_params_exponent,
+    capybara_tokens_exponent,
+):  # fmt: skip
+    """Tokens of the model of least lifetime FLOPs under a law told of repeats; nan if not settled."""
+    return repeated_lifetime_near(
+        stepped_lifetime_tokens, target_above_floor_nats, inference_tokens / 3.0, 0.0, worth_of_a_parameter,
+        moe_gain_exponent, loss_params_scale, loss_params_exponent,
+        loss_sparse_scale if law_form == "sparse" else 0.0, law_sparse_params_exponent, loss_tokens_scale,
+        loss_tokens_exponent, unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance,
+        added_scale if capybara_coefficient > 0.0 else 0.0, capybara_params_exponent, capybara_tokens_exponent,
+    )  # fmt: skip
 
 
 @metric(unit="token", source="the root of the derivative along the curve of equal loss")
 def solved_lifetime_tokens(
-    target_above_floor_nats, inference_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
-    loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
-    repetition_counts, law_repetition, unique_tokens, repetition_tokens_decay, repetition_params_decay,
-    optimal_balance, law_params_ratio, capybara_coefficient, capybara_params_exponent, capybara_tokens_exponent,
+    stepped_lifetime_tokens, stepped_repeated_lifetime_tokens, target_above_floor_nats, inference_tokens,
+    worth_of_a_parameter, moe_gain_exponent, loss_params_scale, loss_params_exponent, loss_sparse_scale,
+    law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, repetition_counts, law_repetition,
+    unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance, added_scale,
+    capybara_params_exponent, capybara_tokens_exponent,
 ):  # fmt: skip
     """Tokens of the model of least lifetime FLOPs, where there is no closed form."""
-    added = capybara_coefficient * law_params_ratio ** (-capybara_params_exponent)
-    return lifetime_optimal_tokens(
+    near = stepped_repeated_lifetime_tokens if repetition_counts else stepped_lifetime_tokens
+    is_near = not (repetition_counts and law_repetition == "own") and near == near
+    return near if is_near else lifetime_optimal_tokens(
         target_above_floor_nats, inference_tokens / 3.0, 0.0, worth_of_a_parameter, moe_gain_exponent,
         loss_params_scale, loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
         loss_tokens_exponent, repetition_counts, 1 if law_repetition == "own" else 0, unique_tokens,
-        repetition_tokens_decay, repetition_params_decay, optimal_balance,
-        added if capybara_coefficient > 0.0 else 0.0, capybara_params_exponent, capybara_tokens_exponent,
+        repetition_tokens_decay, repetition_params_decay, optimal_balance, added_scale, capybara_params_exponent,
+        capybara_tokens_exponent,
     )  # fmt: skip
 
 
@@ -122,21 +181,42 @@ def inference_optimal_tokens(
     return exp(target_log_tokens_scale + grown) if lifetime_is_closed else solved_lifetime_tokens
 
 
+@metric(unit="", source="Newton's method in the law at the solved optimum")
+def stepped_lifetime_params(
+    target_above_floor_nats, inference_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+    loss_params_exponent, law_form, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
+    loss_tokens_exponent, repetition_counts, unique_tokens, repetition_tokens_decay, repetition_params_decay,
+    optimal_balance, capybara_coefficient, added_scale, capybara_params_exponent, capybara_tokens_exponent,
+):  # fmt: skip
+    """Parameters of the model of least lifetime FLOPs; nan where a few steps do not settle them."""
+    second = loss_sparse_scale if law_form == "sparse" else 0.0
+    added = added_scale if capybara_coefficient > 0.0 else 0.0
+    return repeated_params_near(
+        target_above_floor_nats, inference_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+        loss_params_exponent, second, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
+        unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance, added,
+        capybara_params_exponent, capybara_tokens_exponent,
+    ) if repetition_counts else lifetime_params_near(
+        target_above_floor_nats, inference_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+        loss_params_exponent, second, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, added,
+        capybara_params_exponent, capybara_tokens_exponent,
+    )  # fmt: skip
+
+
 @metric(unit="", source="the law at the solved optimum")
 def solved_lifetime_params(
-    target_above_floor_nats, inference_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
-    loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
-    repetition_counts, law_repetition, unique_tokens, repetition_tokens_decay, repetition_params_decay,
-    optimal_balance, law_params_ratio, capybara_coefficient, capybara_params_exponent, capybara_tokens_exponent,
+    stepped_lifetime_params, target_above_floor_nats, inference_optimal_tokens, worth_of_a_parameter, moe_gain_exponent,
+    loss_params_scale, loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
+    loss_tokens_exponent, repetition_counts, law_repetition, unique_tokens, repetition_tokens_decay,
+    repetition_params_decay, optimal_balance, added_scale, capybara_params_exponent, capybara_tokens_exponent,
 ):  # fmt: skip
     """Parameters of the model of least lifetime FLOPs, where there is no closed form."""
-    added = capybara_coefficient * law_params_ratio ** (-capybara_params_exponent)
-    return lifetime_optimal_params(
+    is_near = not (repetition_counts and law_repetition == "own") and stepped_lifetime_params == stepped_lifetime_params
+    return stepped_lifetime_params if is_near else lifetime_optimal_params(
         target_above_floor_nats, inference_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
         loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
         repetition_counts, 1 if law_repetition == "own" else 0, unique_tokens, repetition_tokens_decay,
-        repetition_params_decay, optimal_balance, added if capybara_coefficient > 0.0 else 0.0,
-        capybara_params_exponent, capybara_tokens_exponent,
+        repetition_params_decay, optimal_balance, added_scale, capybara_params_exponent, capybara_tokens_exponent,
     )  # fmt: skip
 
 
@@ -198,35 +278,103 @@ def served_as_trained_flat(train_usd, law_params, train_tokens, inference_tokens
 
 
 @metric(unit="", source=COST)
-def usd_growth_of_tokens(
-    target_log_tokens_scale, target_log_params_scale, target_log_above, served_as_trained_tokens,
-    served_as_trained_flat, loss_params_exponent, loss_tokens_exponent,
+def usd_log_demand_over_tokens(
+    served_as_trained_tokens, target_log_tokens_scale, target_log_above, loss_params_exponent, loss_tokens_exponent
+):
+    """ln of what is in proportion to N, as it enters the optimum, over the tokens of the compute-optimal model."""
+    share = loss_tokens_exponent / (loss_params_exponent + loss_tokens_exponent)
+    log_tokens = target_log_tokens_scale - target_log_above / loss_tokens_exponent
+    return log(share * served_as_trained_tokens) - log_tokens
+
+
+@metric(unit="", source=COST)
+def usd_log_flat_over_tokens(
+    served_as_trained_flat, target_log_tokens_scale, target_log_params_scale, target_log_above, loss_params_exponent,
+    loss_tokens_exponent,
 ):  # fmt: skip
-    """(D / D_opt)**beta - 1 of the model of least lifetime dollars."""
+    """The same of what goes with N**(1/3)."""
     share = loss_tokens_exponent / (loss_params_exponent + loss_tokens_exponent)
     log_tokens = target_log_tokens_scale - target_log_above / loss_tokens_exponent
     log_params = target_log_params_scale - target_log_above / loss_params_exponent
-    demand = log(share * served_as_trained_tokens) - log_tokens
-    flat = log(share * served_as_trained_flat) - 2.0 / 3.0 * log_params - log_tokens
-    return lifetime_growth_flat(demand, flat, share, loss_params_exponent, loss_tokens_exponent, 2.0 / 3.0)
+    return log(share * served_as_trained_flat) - 2.0 / 3.0 * log_params - log_tokens
+
+
+@metric(unit="", source=f"{COST}; Newton's method")
+def stepped_usd_growth_of_tokens(
+    usd_log_demand_over_tokens, usd_log_flat_over_tokens, loss_params_exponent, loss_tokens_exponent
+):
+    """(D / D_opt)**beta - 1 of the model of least lifetime dollars; nan where a few steps do not settle it."""
+    share = loss_tokens_exponent / (loss_params_exponent + loss_tokens_exponent)
+    return growth_flat_near(
+        usd_log_demand_over_tokens, usd_log_flat_over_tokens, share, loss_params_exponent, loss_tokens_exponent,
+        2.0 / 3.0,
+    )  # fmt: skip
+
+
+@metric(unit="", source=COST)
+def usd_growth_of_tokens(
+    stepped_usd_growth_of_tokens, usd_log_demand_over_tokens, usd_log_flat_over_tokens, loss_params_exponent,
+    loss_tokens_exponent,
+):  # fmt: skip
+    """(D / D_opt)**beta - 1 of the model of least lifetime dollars."""
+    share = loss_tokens_exponent / (loss_params_exponent + loss_tokens_exponent)
+    is_near = stepped_usd_growth_of_tokens == stepped_usd_growth_of_tokens
+    return stepped_usd_growth_of_tokens if is_near else lifetime_growth_flat(
+        usd_log_demand_over_tokens, usd_log_flat_over_tokens, share, loss_params_exponent, loss_tokens_exponent,
+        2.0 / 3.0,
+    )  # fmt: skip
+
+
+@metric(unit="token", source="Newton's method along the curve of equal loss, from two powers")
+def stepped_usd_tokens(
+    target_above_floor_nats, served_as_trained_tokens, served_as_trained_flat, worth_of_a_parameter, moe_gain_exponent,
+    loss_params_scale, loss_params_exponent, law_form, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
+    loss_tokens_exponent, capybara_coefficient, added_scale, capybara_params_exponent, capybara_tokens_exponent,
+):  # fmt: skip
+    """Tokens of the model of least lifetime dollars and all tokens new; nan where a few steps do not settle it."""
+    return lifetime_near(
+        target_above_floor_nats, served_as_trained_tokens, served_as_trained_flat, worth_of_a_parameter,
+        moe_gain_exponent, loss_params_scale, loss_params_exponent, loss_sparse_scale if law_form == "sparse" else 0.0,
+        law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, added_scale if capybara_coefficient > 0.0
+        else 0.0, capybara_params_exponent, capybara_tokens_exponent,
+    )  # fmt: skip
+
+
+@metric(unit="token", source="Newton's method along the curve of equal loss, past the unique tokens")
+def stepped_repeated_usd_tokens(
+    stepped_usd_tokens, target_above_floor_nats, served_as_trained_tokens, served_as_trained_flat, worth_of_a_parameter,
+    moe_gain_exponent, loss_params_scale, loss_params_exponent, law_form, loss_sparse_scale,
+    law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, unique_tokens, repetition_tokens_decay,
+    repetition_params_decay, optimal_balance, capybara_coefficient, added_scale, capybara_params_exponent,
+    capybara_tokens_exponent,
+):  # fmt: skip
+    """Tokens of the model of least lifetime dollars under a law told of repeats; nan if not settled."""
+    return repeated_lifetime_near(
+        stepped_usd_tokens, target_above_floor_nats, served_as_trained_tokens, served_as_trained_flat,
+        worth_of_a_parameter, moe_gain_exponent, loss_params_scale, loss_params_exponent, loss_sparse_scale if law_form
+        == "sparse" else 0.0, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, unique_tokens,
+        repetition_tokens_decay, repetition_params_decay, optimal_balance, added_scale if capybara_coefficient > 0.0
+        else 0.0, capybara_params_exponent, capybara_tokens_exponent,
+    )  # fmt: skip
 
 
 @metric(unit="token", source="the root of the derivative along the curve of equal loss")
 def solved_usd_tokens(
-    target_above_floor_nats, served_as_trained_tokens, served_as_trained_flat, worth_of_a_parameter,
-    moe_gain_exponent, loss_params_scale, loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent,
-    loss_tokens_scale, loss_tokens_exponent, repetition_counts, law_repetition, unique_tokens,
-    repetition_tokens_decay, repetition_params_decay, optimal_balance, law_params_ratio, capybara_coefficient,
+    stepped_usd_tokens, stepped_repeated_usd_tokens, target_above_floor_nats, served_as_trained_tokens,
+    served_as_trained_flat, worth_of_a_parameter, moe_gain_exponent, loss_params_scale, loss_params_exponent,
+    loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, repetition_counts,
+    law_repetition, unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance, added_scale,
     capybara_params_exponent, capybara_tokens_exponent,
 ):  # fmt: skip
     """Tokens of the model of least lifetime dollars, where there is no closed form."""
-    added = capybara_coefficient * law_params_ratio ** (-capybara_params_exponent)
-    return lifetime_optimal_tokens(
+    near = stepped_repeated_usd_tokens if repetition_counts else stepped_usd_tokens
+    is_near = not (repetition_counts and law_repetition == "own") and near == near
+    return near if is_near else lifetime_optimal_tokens(
         target_above_floor_nats, served_as_trained_tokens, served_as_trained_flat, worth_of_a_parameter,
         moe_gain_exponent, loss_params_scale, loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent,
-        loss_tokens_scale, loss_tokens_exponent, repetition_counts, 1 if law_repetition == "own" else 0,
-        unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance,
-        added if capybara_coefficient > 0.0 else 0.0, capybara_params_exponent, capybara_tokens_exponent,
+        loss_tokens_scale, loss_tokens_exponent, repetition_counts, 1 if law_repetition == "own" else 0, unique_tokens,
+        repetition_tokens_decay, repetition_params_decay, optimal_balance, added_scale, capybara_params_exponent,
+        capybara_tokens_exponent,
     )  # fmt: skip
 
 
@@ -240,21 +388,42 @@ def usd_optimal_tokens(
     return exp(target_log_tokens_scale + grown) if lifetime_is_closed else solved_usd_tokens
 
 
+@metric(unit="", source="Newton's method in the law at the solved optimum")
+def stepped_usd_params(
+    target_above_floor_nats, usd_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+    loss_params_exponent, law_form, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
+    loss_tokens_exponent, repetition_counts, unique_tokens, repetition_tokens_decay, repetition_params_decay,
+    optimal_balance, capybara_coefficient, added_scale, capybara_params_exponent, capybara_tokens_exponent,
+):  # fmt: skip
+    """Parameters of the model of least lifetime dollars; nan where a few steps do not settle them."""
+    second = loss_sparse_scale if law_form == "sparse" else 0.0
+    added = added_scale if capybara_coefficient > 0.0 else 0.0
+    return repeated_params_near(
+        target_above_floor_nats, usd_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+        loss_params_exponent, second, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
+        unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance, added,
+        capybara_params_exponent, capybara_tokens_exponent,
+    ) if repetition_counts else lifetime_params_near(
+        target_above_floor_nats, usd_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+        loss_params_exponent, second, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, added,
+        capybara_params_exponent, capybara_tokens_exponent,
+    )  # fmt: skip
+
+
 @metric(unit="", source="the law at the solved optimum")
 def solved_usd_params(
-    target_above_floor_nats, usd_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
-    loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
-    repetition_counts, law_repetition, unique_tokens, repetition_tokens_decay, repetition_params_decay,
-    optimal_balance, law_params_ratio, capybara_coefficient, capybara_params_exponent, capybara_tokens_exponent,
+    stepped_usd_params, target_above_floor_nats, usd_optimal_tokens, worth_of_a_parameter, moe_gain_exponent,
+    loss_params_scale, loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
+    loss_tokens_exponent, repetition_counts, law_repetition, unique_tokens, repetition_tokens_decay,
+    repetition_params_decay, optimal_balance, added_scale, capybara_params_exponent, capybara_tokens_exponent,
 ):  # fmt: skip
     """Parameters of the model of least lifetime dollars, where there is no closed form."""
-    added = capybara_coefficient * law_params_ratio ** (-capybara_params_exponent)
-    return lifetime_optimal_params(
+    is_near = not (repetition_counts and law_repetition == "own") and stepped_usd_params == stepped_usd_params
+    return stepped_usd_params if is_near else lifetime_optimal_params(
         target_above_floor_nats, usd_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
         loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
         repetition_counts, 1 if law_repetition == "own" else 0, unique_tokens, repetition_tokens_decay,
-        repetition_params_decay, optimal_balance, added if capybara_coefficient > 0.0 else 0.0,
-        capybara_params_exponent, capybara_tokens_exponent,
+        repetition_params_decay, optimal_balance, added_scale, capybara_params_exponent, capybara_tokens_exponent,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ parameters and a term added by few bits have no closed form; the root of the der
 """
 
 from kernels.graph import metric
+from kernels.optimum_steps import loss_near, optimum_near, repeated_loss_near, repeated_optimum_near
 from kernels.roots import compute_optimal, general_loss
 from kernels.scalar import log
 
@@ -86,28 +87,68 @@ def optimal_params_of_tokens(law_form, train_tokens, optimal_params_exponent, mo
     return train_tokens ** (optimal_params_exponent + gain)
 
 
-@metric(unit="", source="the root of the derivative at equal N D")
-def solved_optimal_params(
-    law_params, train_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale, loss_params_exponent,
-    loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, repetition_counts,
-    law_repetition, unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance, law_params_ratio,
-    capybara_coefficient, capybara_params_exponent, capybara_tokens_exponent,
-):  # fmt: skip
-    """N of the best model of equal N D, where there is no closed form."""
-    added = capybara_coefficient * law_params_ratio ** (-capybara_params_exponent)
-    return compute_optimal(
-        law_params * train_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale, loss_params_exponent,
-        loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, repetition_counts,
-        1 if law_repetition == "own" else 0, unique_tokens, repetition_tokens_decay, repetition_params_decay,
-        optimal_balance, added if capybara_coefficient > 0.0 else 0.0, capybara_params_exponent,
-        capybara_tokens_exponent,
-    )  # fmt: skip
-
-
 @metric(unit="", source="definition: held as it is when the size of the model varies")
 def law_params_ratio(params_active_non_embedding, law_params):
     """Active parameters without tables over N as the law counts it."""
     return params_active_non_embedding / law_params
+
+
+@metric(unit="", source="Sun et al. 2025, arXiv:2501.02423: the term that few bits add, for N as the law counts it")
+def added_scale(capybara_coefficient, law_params_ratio, capybara_params_exponent):
+    """What few bits add to the loss at N = D = 1, N as the law counts it."""
+    added = capybara_coefficient * law_params_ratio ** (-capybara_params_exponent)
+    return added if capybara_coefficient > 0.0 else 0.0
+
+
+@metric(unit="", source="Newton's method at equal N D, from the optimum of two powers")
+def stepped_optimal_params(
+    law_params, train_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale, loss_params_exponent,
+    law_form, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
+    capybara_coefficient, added_scale, capybara_params_exponent, capybara_tokens_exponent,
+):  # fmt: skip
+    """N of the best model of equal N D and all tokens new; nan where a few steps do not settle it."""
+    return optimum_near(
+        law_params * train_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale, loss_params_exponent,
+        loss_sparse_scale if law_form == "sparse" else 0.0, law_sparse_params_exponent, loss_tokens_scale,
+        loss_tokens_exponent, added_scale if capybara_coefficient > 0.0 else 0.0, capybara_params_exponent,
+        capybara_tokens_exponent,
+    )  # fmt: skip
+
+
+@metric(unit="", source="Newton's method at equal N D, past the unique tokens")
+def stepped_repeated_optimal_params(
+    stepped_optimal_params, law_params, train_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+    loss_params_exponent, law_form, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
+    loss_tokens_exponent, unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance,
+    capybara_coefficient, added_scale, capybara_params_exponent, capybara_tokens_exponent,
+):  # fmt: skip
+    """N of the best model of equal N D under a law told of repeats; nan where a few steps do not settle it."""
+    return repeated_optimum_near(
+        stepped_optimal_params, law_params * train_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+        loss_params_exponent, loss_sparse_scale if law_form == "sparse" else 0.0, law_sparse_params_exponent,
+        loss_tokens_scale, loss_tokens_exponent, unique_tokens, repetition_tokens_decay, repetition_params_decay,
+        optimal_balance, added_scale if capybara_coefficient > 0.0 else 0.0, capybara_params_exponent,
+        capybara_tokens_exponent,
+    )  # fmt: skip
+
+
+@metric(unit="", source="the root of the derivative at equal N D; searched for where a law states repeats of its own")
+def solved_optimal_params(
+    stepped_optimal_params, stepped_repeated_optimal_params, law_params, train_tokens, worth_of_a_parameter,
+    moe_gain_exponent, loss_params_scale, loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent,
+    loss_tokens_scale, loss_tokens_exponent, repetition_counts, law_repetition, unique_tokens,
+    repetition_tokens_decay, repetition_params_decay, optimal_balance, added_scale, capybara_params_exponent,
+    capybara_tokens_exponent,
+):  # fmt: skip
+    """N of the best model of equal N D, where there is no closed form."""
+    near = stepped_repeated_optimal_params if repetition_counts else stepped_optimal_params
+    is_near = not (repetition_counts and law_repetition == "own") and near == near
+    return near if is_near else compute_optimal(
+        law_params * train_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale, loss_params_exponent,
+        loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, repetition_counts,
+        1 if law_repetition == "own" else 0, unique_tokens, repetition_tokens_decay, repetition_params_decay,
+        optimal_balance, added_scale, capybara_params_exponent, capybara_tokens_exponent,
+    )  # fmt: skip
 
 
 @metric(unit="", source=f"{HOFFMANN}; {ALLOCATION}")
@@ -131,15 +172,30 @@ def allocated_tokens_of_tokens(train_tokens, law_optimal_tokens_exponent):
     return train_tokens**law_optimal_tokens_exponent
 
 
+@metric(unit="token", source=HOFFMANN)
+def optimal_tokens_of_model(law_params, optimal_params_of_model):
+    """The part of the optimal D that the compute of this model's parameters gives."""
+    return law_params / optimal_params_of_model
+
+
+@metric(unit="", source=HOFFMANN)
+def optimal_tokens_of_tokens(train_tokens, optimal_params_of_tokens):
+    """The part of the optimal D that the compute of this many tokens gives."""
+    return train_tokens / optimal_params_of_tokens
+
+
 @metric(unit="token", source=f"{HOFFMANN}; {ALLOCATION}")
 def compute_optimal_tokens(
-    law_form, law_optimal_tokens_scale, allocated_tokens_of_model, allocated_tokens_of_tokens, law_params,
-    train_tokens, compute_optimal_params,
+    optimum_is_closed, law_form, law_compute, law_optimal_tokens_scale, allocated_tokens_of_model,
+    allocated_tokens_of_tokens, optimal_tokens_of_model, optimal_tokens_of_tokens, law_params, train_tokens,
+    compute_optimal_params,
 ):  # fmt: skip
     """Tokens of the best model of equal training compute; where an allocation states them, by its own power."""
     stated = law_form == "allocation" and law_optimal_tokens_scale == law_optimal_tokens_scale
+    allocated = allocated_tokens_of_model * allocated_tokens_of_tokens
+    closed = optimal_tokens_of_model * optimal_tokens_of_tokens
     rest = law_params * train_tokens / compute_optimal_params
-    return allocated_tokens_of_model * allocated_tokens_of_tokens if stated else rest
+    return allocated if stated else (closed if optimum_is_closed or law_compute == "none" else rest)
 
 
 @metric(unit="", source=HOFFMANN)
@@ -166,17 +222,27 @@ def optimal_loss_of_tokens(law_form, train_tokens, law_outer_exponent, optimal_l
 @metric(unit="nat", source="the law at the solved optimum")
 def solved_optimal_loss_above_floor_nats(
     compute_optimal_params, compute_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
-    loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
-    repetition_counts, law_repetition, unique_tokens, repetition_tokens_decay, repetition_params_decay,
-    optimal_balance, law_params_ratio, capybara_coefficient, capybara_params_exponent, capybara_tokens_exponent,
+    loss_params_exponent, law_form, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale,
+    loss_tokens_exponent, repetition_counts, law_repetition, unique_tokens, repetition_tokens_decay,
+    repetition_params_decay, optimal_balance, capybara_coefficient, added_scale, capybara_params_exponent,
+    capybara_tokens_exponent,
 ):  # fmt: skip
     """L - E of the best model of equal N D, where there is no closed form."""
-    added = capybara_coefficient * law_params_ratio ** (-capybara_params_exponent)
-    return general_loss(
+    second = loss_sparse_scale if law_form == "sparse" else 0.0
+    added = added_scale if capybara_coefficient > 0.0 else 0.0
+    return loss_near(
         compute_optimal_params, compute_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
-        loss_params_exponent, loss_sparse_scale, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
-        repetition_counts, 1 if law_repetition == "own" else 0, unique_tokens, repetition_tokens_decay,
-        repetition_params_decay, optimal_balance, added if capybara_coefficient > 0.0 else 0.0,
+        loss_params_exponent, second, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, added,
+        capybara_params_exponent, capybara_tokens_exponent,
+    ) if not repetition_counts else repeated_loss_near(
+        compute_optimal_params, compute_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+        loss_params_exponent, second, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent,
+        unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance, added,
+        capybara_params_exponent, capybara_tokens_exponent,
+    ) if law_repetition != "own" else general_loss(
+        compute_optimal_params, compute_optimal_tokens, worth_of_a_parameter, moe_gain_exponent, loss_params_scale,
+        loss_params_exponent, second, law_sparse_params_exponent, loss_tokens_scale, loss_tokens_exponent, 1, 1,
+        unique_tokens, repetition_tokens_decay, repetition_params_decay, optimal_balance, added,
         capybara_params_exponent, capybara_tokens_exponent,
     )  # fmt: skip
 

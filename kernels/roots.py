@@ -2,7 +2,8 @@
 
 Each function takes and returns numbers, so that a metric calls it like ``exp``; none has a translation to SQL or to a
 spreadsheet. A target that cannot be reached, or a coefficient that is not known, gives nan and never an error. All
-searches run over logarithms, where sums of powers are convex, and stop after a fixed number of steps.
+searches run over logarithms, where sums of powers are convex, and stop after a fixed number of steps. What most designs
+need is found sooner by ``optimum_steps`` and ``lifetime_steps``; the searches here are for the rest.
 
 The general law, of which all others are special cases, is
 
@@ -13,7 +14,10 @@ those of precision and experts, and K the term that few bits add (Sun et al. 202
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+from kernels import lifetime_steps, optimum_steps
 from kernels.scalar import exp, log
 
 LARGEST = 700.0  # exponents past this overflow a double
@@ -466,7 +470,7 @@ def draw_quantile(value, percent):  # noqa: ARG001 (what a formula calls it with
     return math.nan
 
 
-ROOTS = {
+ROOTS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         general_loss,
@@ -480,4 +484,4 @@ ROOTS = {
         optimal_bits,
         draw_quantile,
     )
-}
+} | {**optimum_steps.STEPS, **lifetime_steps.STEPS}
