@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from kernels.compiler import jit
+from kernels.compiler import part
 
 
-@jit
+@part
 def select(flags: Any, start: int, positions: Any) -> int:
     """Write the places where flags[start : start + n] is not 0 into positions (int32, n long); return how many."""
     count = 0
@@ -16,7 +16,7 @@ def select(flags: Any, start: int, positions: Any) -> int:
     return count
 
 
-@jit
+@part
 def select_mapped(flags: Any, start: int, offsets: Any, positions: Any) -> int:
     """As select, for flags that do not vary along every axis: point i's lies at start + offsets[i]."""
     count = 0
@@ -27,22 +27,29 @@ def select_mapped(flags: Any, start: int, offsets: Any, positions: Any) -> int:
     return count
 
 
-@jit
+@part
 def gather(cells: Any, start: int, offsets: Any, positions: Any, out: Any) -> None:
     """out[k] = cells[start + offsets[positions[k]]]; offsets (int32, one per point) says where a point's value lies."""
     for k in range(out.shape[0]):
         out[k] = cells[start + offsets[positions[k]]]
 
 
-@jit
+@part
 def gather_block(cells: Any, start: int, positions: Any, out: Any) -> None:
     """out[k] = cells[start + positions[k]], for values that differ at every point."""
     for k in range(out.shape[0]):
         out[k] = cells[start + positions[k]]
 
 
-@jit
+@part
 def spread(cells: Any, start: int, offsets: Any, out: Any) -> None:
     """out[k] = cells[start + offsets[k]]: the values of all points of a block."""
     for k in range(out.shape[0]):
         out[k] = cells[start + offsets[k]]
+
+
+@part
+def copy(cells: Any, start: int, out: Any) -> None:
+    """out[k] = cells[start + k]: the values of all points of a block, for values that differ at every point."""
+    for k in range(out.shape[0]):
+        out[k] = cells[start + k]

@@ -19,7 +19,7 @@ import pyarrow.fs as pafs
 
 from kernels.graph import GraphError
 from sweep.columns import Column, declare, schema, wanted
-from sweep.execute import CHUNK_POINTS, Evaluator, Worker, each
+from sweep.execute import CHUNK_POINTS, DESIGN_ID, Evaluator, Worker, each, gathered
 from sweep.plan import Plan
 from sweep.space import Axis, Space
 
@@ -87,19 +87,21 @@ class _Reader:
 
     def __call__(self, worker: Worker, blocks: range) -> list[_Cells]:
         """The rows of these blocks that hold."""
-        found = []
-        for block in blocks:
-            if worker.visit(block):
-                count = len(worker.positions)
-                found.append(_Cells(count, {c.name: self._column(worker, c) for c in self.columns}))
-        return found
+        found = gathered(worker, blocks, [self._read(column) for column in self.columns])
+        if not len(found[self._read(self.columns[0])]):
+            return []
+        cells = {column.name: self._said(column, found[self._read(column)]) for column in self.columns}
+        return [_Cells(len(cells[self.columns[0].name]), cells)]
 
-    def _column(self, worker: Worker, column: Column) -> Any:
-        if column.name == "design_id":
-            return worker.design_ids()
-        if column.is_axis and column.name not in self._given:
-            return self._labels[column.name][worker.column(f"#{column.name}")]
-        return worker.column(column.name)
+    def _read(self, column: Column) -> str:
+        """What is gathered for a column: places on its axis where that has names for its values."""
+        if column.name == DESIGN_ID or not column.is_axis or column.name in self._given:
+            return column.name
+        return f"#{column.name}"
+
+    def _said(self, column: Column, values: Any) -> Any:
+        """What was gathered for a column, as the column says it."""
+        return self._labels[column.name][values] if self._read(column) != column.name else values
 
     def chunks(self) -> Iterator[range]:
         """All blocks, in runs that start small, so that whoever wants a few rows waits for a few blocks."""

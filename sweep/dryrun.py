@@ -10,7 +10,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from sweep.columns import Column
-from sweep.execute import Evaluator, Worker, chunks, cores, each
+from sweep.execute import WALKED_POINTS, Evaluator, Worker, chunks, cores, each
 from sweep.parts import Layout, designs_before, encode
 from sweep.plan import Plan
 from sweep.progress import short
@@ -149,11 +149,8 @@ def count_after_inputs(space: Space, plan: Plan, threads: int) -> int | None:
 
 
 def _count(space: Space, threads: int) -> int:
-    def visit(worker: Worker, blocks: range) -> int:
-        return sum(worker.visit(block) for block in blocks)
-
     plan = Plan(space, ())
-    return sum(each(Evaluator(plan), visit, chunks(plan), threads))
+    return sum(each(Evaluator(plan), Worker.count, chunks(plan, WALKED_POINTS), threads))
 
 
 def _sample(

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kernels import driver
 from kernels.compiler import HEADER_CELLS, OPERAND_CELLS, Loop, compiled, interpreted, loop_source, workspace
+from kernels.driver import Program
 from kernels.graph import Node
 from kernels.quantiles import quantile_of
 from sweep.draws import quantile_table
@@ -47,18 +49,16 @@ class _Starts:
 
 @dataclass(frozen=True)
 class Shape:
-    """What blocks of one shape need: descriptors of the loops, how these move with the block, where columns lie.
+    """What blocks of one shape need: descriptors of the loops (loops, cells), and where columns lie.
 
-    descriptors is (loops, cells); moving are the flat places in it that depend on where the block starts, pull
-    (len(moving), axes) what one step along each axis adds to each. maps says, per value read into rows, where each
-    point's value lies, None when it lies at the point itself.
+    maps says, per value read into rows, where each point's value lies, None when it lies at the point itself. That of
+    the conditions on inputs says it of the cells of their own axes, of which there are inputs.
     """
 
     points: int
     descriptors: Cells
-    moving: Cells
-    pull: Cells
     maps: dict[str, Cells | None]
+    inputs: int
 
 
 class Evaluator:
@@ -84,8 +84,15 @@ class Evaluator:
         starts = _Starts()
         self.loops: dict[str, Loop] = {}
         full = self.box.extents[self.box.sliced] if self.box.sizes else 1
-        self.shapes = {extent: self._shape(extent, starts) for extent in {full, self.box.tail} if extent}
-        self.starts = starts.cells()
+        extents = [full, self.box.tail] if self.box.tail else [full]
+        self.read = [f"#{axis.name}" for axis in plan.axes] + list(plan.columns)
+        self.read += [name for name in (plan.keep, plan.keep_inputs) if name is not None]
+        shapes = [self._shape(extent, starts) for extent in extents]
+        shapes = [shapes[0], shapes[-1]]
+        self.compiled = plan.points > INTERPRETED_POINTS and all(hasattr(f, "address") for f in self.loops.values())
+        steps = [self.loops[value.name] for value in (*self.first, *self.rest)]
+        self.steps: Any = np.array([f.address for f in steps], np.int64) if self.compiled else steps  # type: ignore[attr-defined]
+        self.program = self._program(shapes, starts.cells())
 
     def place(self, name: str) -> int:
         """Where a value lies in the workspace; a table's value at the block is further on, see moves."""
@@ -165,40 +172,91 @@ class Evaluator:
         steps = [*self.first, *self.rest]
         width = HEADER_CELLS + OPERAND_CELLS * max((len(v.node.formula.parameters) for v in steps if v.node), default=0)
         rows: list[list[int]] = []
-        moving: list[int] = []
-        pull: list[list[int]] = []
-        for row, value in enumerate(steps):
+        for value in steps:
             assert value.node is not None
             descriptor, pattern = self._describe(value, extents, self.box.extents, starts)
             if value.name not in self.loops:
                 self.loops[value.name] = self._loop(value.node, pattern, self.plan.points)
             rows.append(descriptor + [0] * (width - len(descriptor)))
-            for k, parameter in enumerate(value.node.formula.parameters):
-                moves = self.moves(parameter)
-                if moves:
-                    moving.append(row * width + HEADER_CELLS + OPERAND_CELLS * k)
-                    pull.append([moves.get(a, 0) for a in range(len(extents))])
         memo: dict[tuple[int, ...], Cells | None] = {}
-        read = [f"#{axis.name}" for axis in self.plan.axes] + list(self.plan.columns)
-        maps = {name: self._map(name, extents, memo) for name in [*read, *filter(None, [self.plan.keep])]}
-        return Shape(
-            prod(extents),
-            np.array(rows, np.int64).reshape(len(rows), width),
-            np.array(moving, np.int64),
-            np.array(pull, np.int64).reshape(len(moving), len(extents)),
-            maps,
-        )
+        maps = {name: self._map(name, extents, memo) for name in self.read}
+        inputs = 0
+        if self.plan.keep_inputs is not None:  # looked at cell by cell, not point by point
+            value = self.plan.values[self.plan.keep_inputs]
+            strides = self._strides(value, extents)
+            cells = _places([strides[a] for a in value.axes], [extents[a] for a in value.axes])
+            maps[value.name], inputs = cells, len(cells)
+        return Shape(prod(extents), np.array(rows, np.int64).reshape(len(rows), width), maps, inputs)
 
     def _map(self, name: str, extents: Sequence[int], memo: dict[tuple[int, ...], Cells | None]) -> Cells | None:
         """Where the value of every point of a block lies, from the value's place; None when it lies at the point."""
         strides = self._strides(self.plan.values[name], extents)
         key = tuple(strides.get(a, 0) for a in range(len(extents)))
         if key not in memo:
-            places = np.zeros(1, np.int32)
-            for step, extent in zip(key, extents, strict=True):
-                places = (places[:, None] + np.arange(extent, dtype=np.int32) * np.int32(step)).reshape(-1)
+            places = _places(key, extents)
             memo[key] = None if np.array_equal(places, np.arange(len(places))) else places
         return memo[key]
+
+    def _program(self, shapes: Sequence[Shape], tabs: Cells) -> Program:
+        """The plan as the arrays that the driver walks."""
+        plan, box, read = self.plan, self.box, self.read
+        axes = max(1, len(box.sizes))  # a space without axes is one of a single place
+        bits, bit = [0] * axes, 1
+        for axis, size in enumerate(box.sizes):
+            if size > 1:  # no more than 62 of them: a space has no more than 2**62 designs
+                bits[axis], bit = bit, 2 * bit
+        steps = [*self.first, *self.rest]
+        moving_from, moving, moved = [0], [], []
+        for value in steps:
+            assert value.node is not None
+            for k, parameter in enumerate(value.node.formula.parameters):
+                if self.moves(parameter):
+                    moving.append(HEADER_CELLS + OPERAND_CELLS * k)
+                    moved.append(parameter)
+            moving_from.append(len(moving))
+
+        def pulls(names: Sequence[str]) -> list[int]:
+            return [self.moves(name).get(a, 0) for name in names for a in range(axes)]
+
+        strides = [plan.space.id_strides[k] for k in plan.order]
+        parts = [axis.kept * stride for axis, stride in zip(plan.axes, strides, strict=True)]
+        inner = np.zeros(1, np.int64)
+        for part in parts[box.sliced + 1 :]:
+            inner = (inner[:, None] + part).reshape(-1)
+        column_map, maps = _in_one_run([[shape.maps[name] for name in read] for shape in shapes])
+        inputs = plan.keep_inputs
+        numbers = {
+            driver.AXES: axes,
+            driver.SLICED: box.sliced,
+            driver.STEPS: len(steps),
+            driver.FIRST: len(self.first),
+            driver.CELLS: shapes[0].descriptors.shape[1],
+            driver.MOVES: len(moving),
+            driver.COLUMNS: len(read),
+            driver.KEEP: read.index(plan.keep) if plan.keep else -1,
+            driver.INPUTS: read.index(inputs) if inputs else -1,
+            driver.INNER: len(inner),
+        }
+        arrays = {
+            driver.SIZES: box.sizes or [1],
+            driver.EXTENTS: box.extents or [1],
+            driver.COUNTS: box.counts or [1],
+            driver.BITS: bits,
+            driver.STEP_AXES: [driver.NEVER | sum(bits[a] for a in value.axes) for value in steps],
+            driver.DESCRIPTORS: [shape.descriptors for shape in shapes],
+            driver.MOVING_FROM: moving_from,
+            driver.MOVING_CELL: moving,
+            driver.MOVING_PULL: pulls(moved),
+            driver.COLUMN_START: [self.place(name) for name in read],
+            driver.COLUMN_PULL: pulls(read),
+            driver.COLUMN_MAP: column_map,
+            driver.INPUTS_CELLS: [shape.inputs for shape in shapes],
+            driver.POINTS_OF: [shape.points for shape in shapes],
+            driver.ID_START: np.cumsum([0, *map(len, parts)])[:axes],
+            driver.ID_PARTS: np.concatenate([*parts, np.zeros(1, np.int64)]),
+            driver.INNER_IDS: inner,
+        }
+        return driver.pack(numbers, arrays, maps, tabs)
 
     def _fill_tables(self, computed: Sequence[Value]) -> Cells:
         """What the axes and the spec give, then every value that is small over the whole space."""
@@ -244,6 +302,23 @@ class Evaluator:
             held = quantile_table(self.plan.space, base, [share for share, _ in wanted], axes, whole)
             for row, (_, value) in zip(held, wanted, strict=True):
                 floats[self._place[value.name] : self._place[value.name] + len(row)] = row
+
+
+def _places(strides: Sequence[int], extents: Sequence[int]) -> Cells:
+    """Where every point of a box lies, the last axis fastest, from strides along its axes."""
+    places = np.zeros(1, np.int32)
+    for step, extent in zip(strides, extents, strict=True):
+        places = (places[:, None] + np.arange(extent, dtype=np.int32) * np.int32(step)).reshape(-1)
+    return places
+
+
+def _in_one_run(shapes: Sequence[Sequence[Cells | None]]) -> tuple[list[list[int]], Cells]:
+    """Where each map begins in one run of all of them, each held once; -1 for None. And that run."""
+    distinct = {id(held): held for maps in shapes for held in maps if held is not None}
+    ends = np.cumsum([0, *map(len, distinct.values())]).tolist()
+    begin = dict(zip(distinct, ends, strict=False))
+    run = np.concatenate([*distinct.values(), np.zeros(1, np.int32)])
+    return [[begin.get(id(held), -1) for held in maps] for maps in shapes], run
 
 
 def whole(space: Space, name: str) -> Cells:

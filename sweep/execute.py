@@ -15,11 +15,12 @@ import numpy as np
 
 from sweep.evaluator import Cells, Evaluator
 from sweep.plan import Plan
-from sweep.worker import Worker
+from sweep.worker import DESIGN_ID, Worker
 
 T = TypeVar("T")
 
 CHUNK_POINTS = 1 << 19  # points a thread takes at once
+WALKED_POINTS = 1 << 24  # the same where nothing but a number comes back: a few milliseconds between two calls
 
 
 @dataclass(frozen=True)
@@ -60,26 +61,26 @@ def design_ids(plan: Plan, walk_ids: Cells) -> Cells:
 
 def rows(worker: Worker, blocks: range, columns: Sequence[str]) -> Rows:
     """The designs of these blocks that hold, in the order of the walk."""
-    names = [*(f"#{axis.name}" for axis in worker.plan.space.axes), *columns]
+    found = gathered(worker, blocks, [DESIGN_ID, *(f"#{axis.name}" for axis in worker.plan.space.axes), *columns])
+    return Rows(found.pop(DESIGN_ID), found)
+
+
+def gathered(worker: Worker, blocks: range, names: Sequence[str]) -> dict[str, Cells]:
+    """These columns, DESIGN_ID and places on axes among them, of the designs of these blocks that hold."""
     found = {name: np.empty(0, worker.dtype(name)) for name in names}
-    ids = np.empty(0, np.int64)
-    end = 0
-    for k, block in enumerate(blocks):
-        if worker.visit(block):
-            first, end = end, end + len(worker.positions)
-            if end > len(ids):  # room for as many from every block that is left, and a little more
-                room = end + (len(blocks) - k - 1) * len(worker.positions) * 5 // 4
-                ids = _longer(ids, room)
-                found = {name: _longer(values, room) for name, values in found.items()}
-            ids[first:end] = worker.design_ids()
-            for name, values in found.items():
-                worker.column(name, values[first:end])
-    return Rows(ids[:end], {name: values[:end] for name, values in found.items()})
+    block, end = blocks.start, 0
+    while block < blocks.stop:
+        block, end, count = worker.take(range(block, blocks.stop), found, end)
+        if block < blocks.stop:  # room for as many from every block that is left, and a little more
+            room = max(end + count + (blocks.stop - block - 1) * count * 5 // 4, 2 * end)
+            found = {name: _longer(values, end, room) for name, values in found.items()}
+    return {name: values[:end] for name, values in found.items()}
 
 
-def _longer(cells: Cells, room: int) -> Cells:
+def _longer(cells: Cells, end: int, room: int) -> Cells:
+    """The same rows up to end, with room for more."""
     longer = np.empty(room, cells.dtype)
-    longer[: len(cells)] = cells
+    longer[:end] = cells[:end]
     return longer
 
 
@@ -115,4 +116,4 @@ def each(
                 future.cancel()
 
 
-__all__ = ["Evaluator", "Rows", "Worker", "chunks", "cores", "design_ids", "each", "rows"]
+__all__ = ["DESIGN_ID", "Evaluator", "Rows", "Worker", "chunks", "cores", "design_ids", "each", "gathered", "rows"]

@@ -17,9 +17,20 @@ from kernels.specialise import Specialised
 from sweep import catalogue
 from sweep.space import Axis, Space
 
-BLOCK_POINTS = 131_072  # 1 MiB a column that differs at every point, of which there are few; visits cost 20 to 40 us
+BLOCK_POINTS = 65_536  # of the largest blocks that are considered
+LEAST_BLOCK_POINTS = 8192  # and of the smallest
 TABLE_POINTS = 1 << 18  # what is smaller over the whole space is computed once, before the walk
-SHORT_INNER = 6.0  # what starting an inner loop costs, in points
+
+# What a walk costs, in nanoseconds on one core of a 2024 server with 1 MiB of second-level cache: medians over the
+# loops of lifetime_usd, loss_nats, train_gpu_hours and train_usd, 8192 cells each, a line fitted through inner loops of
+# 8 to 2048 cells; calls and blocks by tests/bench/driver.py. They decide how blocks are cut, so they are the same
+# everywhere, however fast the machine.
+CELL_NS = 0.1  # a value; from 0.05 to 0.2 where no root or power is taken
+START_NS = 1.5  # starting an inner loop
+CALL_NS = 8.0  # a loop called by the driver
+BLOCK_NS = 100.0  # going to a block, and what conditions and rows ask of it once
+FAR = 1.12  # how much more everything takes where the block no longer fits in NEAR_CELLS
+NEAR_CELLS = 98_304  # three quarters of that cache
 
 
 @dataclass(frozen=True)
@@ -66,10 +77,12 @@ class Box:
         return prod(self.counts)
 
 
-def cut(sizes: Sequence[int], points: int = BLOCK_POINTS) -> Box:
-    """Blocks of about that many points: inner axes whole, the first that does not fit in slices, the rest by ones."""
+def cut(sizes: Sequence[int], points: int = BLOCK_POINTS, *, halved: int = 0) -> Box:
+    """Blocks of about that many points, halved so often: inner axes whole, the first that does not fit in slices, the
+    rest by ones.
+    """
     extents = [1] * len(sizes)
-    room = points
+    room = points >> halved
     sliced = 0
     for axis in reversed(range(len(sizes))):
         sliced = axis
@@ -193,21 +206,47 @@ class Plan:
         axes = range(len(self.space.axes))
         dependents = [sum(a in spread for spread in self._spread.values()) for a in axes]
         by_dependents = sorted(axes, key=lambda a: (-dependents[a], -len(self.space.axes[a]), a))
-        best: tuple[float, tuple[int, ...], Box] | None = None
+        best: tuple[float, tuple[int, ...]] | None = None
         for innermost in axes or [None]:
             order = tuple(a for a in by_dependents if a != innermost)
             order += () if innermost is None else (innermost,)
             box = cut([len(self.space.axes[a]) for a in order])
-            extent = dict(zip(order, box.extents, strict=True))
-            cost = 0.0
-            for name in self._nodes:
-                spread = self._spread[name]
-                points = prod(extent[a] for a in spread)
-                last = next((a for a in reversed(order) if a in spread), None)
-                inner = 1 if last is None else extent[last]
-                cost += points * (1.0 + SHORT_INNER / inner)
-            cost /= max(1, box.points)
+            cost = sum(self._computing(name, order, box) for name in self._nodes) / max(1, box.points)
             if best is None or cost < best[0]:
-                best = (cost, order, box)
+                best = (cost, order)
         assert best is not None
-        return best[1], best[2]
+        return best[1], self._cut(best[1])
+
+    def _computing(self, name: str, order: Sequence[int], box: Box) -> float:
+        """Nanoseconds that a value takes over a block."""
+        extent = dict(zip(order, box.extents, strict=True))
+        spread = self._spread[name]
+        last = next((a for a in reversed(order) if a in spread), None)
+        inner = 1 if last is None else extent[last]
+        return prod(extent[a] for a in spread) * (CELL_NS + START_NS / inner)
+
+    def _cut(self, order: Sequence[int]) -> Box:
+        """The blocks of the walk in this order that cost least: large ones are fewer, small ones stay in the cache."""
+        sizes = [len(self.space.axes[a]) for a in order]
+        computed = [
+            n for n in self._nodes if prod(sizes[order.index(a)] for a in self._spread[n]) > self._largest_table
+        ]
+        best: tuple[float, Box] | None = None
+        box, halved = cut(sizes), 0
+        while best is None or box.points >= LEAST_BLOCK_POINTS:
+            extent = dict(zip(order, box.extents, strict=True))
+            cells = nanoseconds = 0.0
+            full = sizes[box.sliced] / (box.counts[box.sliced] * box.extents[box.sliced] or 1) if sizes else 1.0
+            for name in computed:
+                cells += prod(extent[a] for a in self._spread[name])
+                moves = [k for k, a in enumerate(order) if a in self._spread[name] and box.counts[k] > 1]
+                times = prod(box.counts[: moves[-1] + 1]) if moves else 1
+                filled = full if sizes and order[box.sliced] in self._spread[name] else 1.0
+                nanoseconds += times * (CALL_NS + filled * self._computing(name, order, box))
+            nanoseconds *= FAR if cells > NEAR_CELLS else 1.0
+            nanoseconds += box.blocks * BLOCK_NS
+            if best is None or nanoseconds < best[0]:
+                best = (nanoseconds, box)
+            halved += 1
+            box = cut(sizes, halved=halved)
+        return best[1]

@@ -2,68 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import prod
+from collections.abc import Mapping
 
 import numpy as np
 
-from kernels.compiler import Loop, workspace
-from kernels.select import gather, gather_block, select, select_mapped, spread
+from kernels.compiler import plain, workspace
+from kernels.driver import HELD, POINTS, state, visit
+from kernels.rows import IDS, gather_rows, take
 from sweep.evaluator import Cells, Evaluator
+
+DESIGN_ID = "design_id"  # the column of design ids
 
 
 class Worker:
-    """A workspace of one thread: visit a block, then read the columns of the points that hold."""
+    """A workspace of one thread: visit a block, then read the columns of the points that hold.
+
+    visit and the methods that read its block cost a few microseconds a call; count and take do many blocks in one.
+    """
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
         self.plan = evaluator.plan
-        self._floats, self._integers = workspace(evaluator.cells)
-        self._integers[: len(evaluator.tables)] = evaluator.tables
-        self._descriptors = {extent: shape.descriptors.copy() for extent, shape in evaluator.shapes.items()}
-        steps = [*evaluator.first, *evaluator.rest]
-        never = 1 << len(self.plan.box.sizes)  # a bit of its own: what has never been computed is stale
-        self._steps = [(evaluator.loops[v.name], row, never | _bits(v.axes)) for row, v in enumerate(steps)]
-        self._split = len(evaluator.first)
-        self._stale_first = self._stale_rest = never
-        self._at: tuple[int, ...] | None = None
-        self._positions = np.zeros(max(1, self.plan.box.points), np.int32)
+        floats, integers = workspace(evaluator.cells)
+        integers[: len(evaluator.tables)] = evaluator.tables
+        self._program, self._loops = evaluator.program, evaluator.steps
+        self.state = state(self._program, floats, integers)
+        self._visit = visit if evaluator.compiled else plain(visit)
+        self._columns = {name: column for column, name in enumerate(evaluator.read)}
+        self._wanted: dict[tuple[str, ...], tuple[list[str], Cells, int]] = {}  # columns gathered together before
         self._all = np.arange(max(1, self.plan.box.points), dtype=np.int32)
-        self.shape = next(iter(evaluator.shapes.values()))
-        self.positions = self._all[:0]
-        self._ids = np.zeros(1, np.int64)
-        self._ids_key = (-1, -1)
 
     def visit(self, block: int) -> int:
         """Evaluate a block; how many of its points meet all conditions. Their places in the block are positions."""
-        box, evaluator = self.plan.box, self.evaluator
-        at = self._at_block(block)
-        extent = box.extents[box.sliced] if box.sizes else 1
-        if box.sizes and at[box.sliced] + extent > box.sizes[box.sliced]:
-            extent = box.tail
-        self.shape = shape = evaluator.shapes[extent]
-        descriptors = self._descriptors[extent]
-        if len(shape.moving):
-            descriptors.reshape(-1)[shape.moving] = shape.descriptors.reshape(-1)[shape.moving] + shape.pull @ at
-        if self._at is not None:
-            changed = _bits(a for a, (x, y) in enumerate(zip(at, self._at, strict=True)) if x != y)
-            self._stale_first |= changed
-            self._stale_rest |= changed
-        self._at = at
-        self._run(self._steps[: self._split], descriptors, self._stale_first)
-        self._stale_first = 0
-        if self.plan.keep_inputs is not None and not self._any(self.plan.keep_inputs):
-            self.positions = self._all[:0]
-            return 0
-        self._run(self._steps[self._split :], descriptors, self._stale_rest)
-        self._stale_rest = 0
-        self.positions = self._selected()
-        return len(self.positions)
+        return int(self._visit(self._loops, self._program, self.state, block, block + 1))
+
+    def count(self, blocks: range) -> int:
+        """Evaluate consecutive blocks; how many of their points meet all conditions."""
+        return int(self._visit(self._loops, self._program, self.state, blocks.start, blocks.stop))
+
+    @property
+    def _held(self) -> int:
+        """How many points of the block hold."""
+        return int(self.state.words[HELD])
+
+    @property
+    def positions(self) -> Cells:
+        """The places in the block of the points that hold (int32), in order."""
+        every = self._held == self.state.words[POINTS]
+        return (self._all if every else self.state.positions)[: self._held]
 
     def dtype(self, name: str) -> type[np.generic]:
         """The type of a column: places on an axis take half of what counts do."""
         if name.startswith("#"):
             return np.int32
+        if name == DESIGN_ID:
+            return np.int64
         return np.float64 if self.plan.values[name].kind == "float" else np.int64
 
     def column(self, name: str, out: Cells | None = None) -> Cells:
@@ -71,97 +64,56 @@ class Worker:
 
         out, when given, is as long as positions, and is filled.
         """
-        value = self.plan.values[name]
-        cells = self._floats if value.kind == "float" else self._integers
         if out is None:
-            out = np.empty(len(self.positions), self.dtype(name))
-        where = self.shape.maps[name]
-        start = self._start(name)
-        if len(self.positions) == self.shape.points:  # all hold: nothing to pick from
-            if where is None:
-                out[:] = cells[start : start + len(out)]
-            else:
-                spread(cells, start, where, out)
-        elif where is None:
-            gather_block(cells, start, self.positions, out)
-        else:
-            gather(cells, start, where, self.positions, out)
+            out = np.empty(self._held, self.dtype(name))
+        self._gather({name: out})
         return out
 
     def design_ids(self) -> Cells:
         """Design ids (mixed radix in the axes as written) of the points that hold."""
-        assert self._at is not None
-        box, axes = self.plan.box, self.plan.axes
-        strides = [self.plan.space.id_strides[k] for k in self.plan.order]
-        key = (self._at[box.sliced] if box.sizes else 0, self.shape.points)
-        if key != self._ids_key:
-            ids = np.zeros(1, np.int64)
-            for a in range(box.sliced, len(axes)):
-                first = self._at[a]
-                part = axes[a].kept[first : first + box.extents[a]] * strides[a]
-                ids = (ids[:, None] + part).reshape(-1)
-            self._ids, self._ids_key = ids, key
-        if len(self.positions) == self.shape.points:
-            return self._ids + self._base_id(strides)
-        return self._ids[self.positions] + self._base_id(strides)
-
-    def _base_id(self, strides: Sequence[int]) -> np.int64:
-        """What the axes outside the block add to a design id."""
-        assert self._at is not None
-        box, axes = self.plan.box, self.plan.axes
-        base = sum(int(axes[a].kept[self._at[a]]) * strides[a] for a in range(box.sliced))
-        return np.int64(base)
+        out = np.empty(self._held, np.int64)
+        self._gather({DESIGN_ID: out})
+        return out
 
     def walk_ids(self, block: int) -> Cells:
         """Numbers of the points that hold in the order of the walk; execute.design_ids turns them into design ids."""
         return np.int64(block) * self.plan.box.points + self.positions
 
-    def _at_block(self, block: int) -> tuple[int, ...]:
-        at = [0] * len(self.plan.box.sizes)
-        counts = self.plan.box.counts
-        for axis in reversed(range(len(counts))):
-            block, place = divmod(block, counts[axis])
-            at[axis] = place * self.plan.box.extents[axis]
-        return tuple(at)
+    def take(self, blocks: range, found: Mapping[str, Cells], end: int) -> tuple[int, int, int]:
+        """Visit consecutive blocks and write their rows that hold from row end on, as far as there is room.
 
-    def _run(self, steps: Sequence[tuple[Loop, int, int]], descriptors: Cells, stale: int) -> None:
-        for loop, row, axes in steps:
-            if axes & stale:
-                loop(self._floats, self._integers, self.evaluator.starts, descriptors[row])
+        The columns found (DESIGN_ID for the ids), by name and of their dtype, are equally long. Returns the block to
+        go on from, the row behind the last, and how many rows that block has.
+        """
+        room = min(map(len, found.values()))
+        if not self.evaluator.compiled:
+            for block in blocks:
+                first, end = end, end + self.visit(block)
+                if end > room:
+                    return block, first, end - first
+                self._gather({name: values[first:end] for name, values in found.items()})
+            return blocks.stop, end, 0
+        columns, addresses, narrow = self._targets({name: values[end:] for name, values in found.items()})
+        program, state = self._program, self.state
+        start, stop = blocks.start, blocks.stop
+        next_block, end, count = take(self._loops, program, state, start, stop, end, room, columns, addresses, narrow)
+        return int(next_block), int(end), int(count)
 
-    def _start(self, name: str) -> int:
-        assert self._at is not None
-        return self.evaluator.place(name) + sum(step * self._at[a] for a, step in self.evaluator.moves(name).items())
+    def _gather(self, found: Mapping[str, Cells]) -> None:
+        """Fill columns, each as long as positions."""
+        gather_rows(self._program, self.state, *self._targets(found))
 
-    def _any(self, name: str) -> bool:
-        """Whether a condition holds anywhere in the block."""
-        value = self.plan.values[name]
-        place = self.evaluator.place(name)
-        if not value.is_table:
-            count = prod(self.plan.box.extents[a] for a in value.axes)
-            return bool(self._integers[place : place + count].any())
-        held = self._integers[place : place + prod(self.plan.box.sizes[a] for a in value.axes)]
-        box = held.reshape([self.plan.box.sizes[a] for a in value.axes])
-        assert self._at is not None
-        part = tuple(slice(self._at[a], self._at[a] + self.plan.box.extents[a]) for a in value.axes)
-        return bool(box[part].any())
-
-    def _selected(self) -> Cells:
-        keep = self.plan.keep
-        if keep is None:
-            return self._all[: self.shape.points]
-        where = self.shape.maps[keep]
-        positions = self._positions[: self.shape.points]
-        start = self._start(keep)
-        if where is None:
-            count = select(self._integers, start, positions)
-        else:
-            count = select_mapped(self._integers, start, where, positions)
-        return positions[:count]
-
-
-def _bits(axes: Iterable[int]) -> int:
-    bits = 0
-    for axis in axes:
-        bits |= 1 << axis
-    return bits
+    def _targets(self, found: Mapping[str, Cells]) -> tuple[Cells, Cells, int]:
+        """What gather_rows wants to know of the arrays to fill: columns, addresses, how many are narrow."""
+        key = tuple(found)
+        if key not in self._wanted:
+            names = sorted(found, key=lambda name: self.dtype(name) is not np.int32)
+            columns = [IDS if name == DESIGN_ID else self._columns[name] for name in names]
+            narrow = sum(self.dtype(name) is np.int32 for name in names)
+            self._wanted[key] = names, np.array(columns, np.int64), narrow
+        names, columns_of, narrow = self._wanted[key]
+        for name, values in found.items():
+            assert values.dtype == self.dtype(name), name
+            assert values.flags.c_contiguous, name
+        addresses = [found[name].__array_interface__["data"][0] for name in names]
+        return columns_of, np.array(addresses, np.int64), narrow

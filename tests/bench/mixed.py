@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from sweep.columns import wanted
-from sweep.execute import Evaluator, Worker, rows
+from sweep.execute import Evaluator, Worker, chunks, rows
+from sweep.parts import designs_before
 from sweep.plan import Plan
 from sweep.resolve import load, loads
 from sweep.space import Space
@@ -71,18 +72,19 @@ def rates(space: Space) -> dict[str, float]:
     columns = list(wanted(space))
     plan = Plan(space, columns)
     worker = Worker(Evaluator(plan))
-    some = range(0, plan.box.blocks, max(1, plan.box.blocks // 150))
+    runs = list(chunks(plan))
+    some = runs[:: max(1, len(runs) // 40)]
+    few = sum(designs_before(plan, run.stop) - designs_before(plan, run.start) for run in some)
 
     def visit() -> None:
-        for block in range(plan.box.blocks):
-            worker.visit(block)
+        worker.count(range(plan.box.blocks))
 
     def gather() -> None:
         with np.errstate(all="ignore"):
-            for block in some:
-                rows(worker, range(block, block + 1), columns)
+            for run in some:
+                rows(worker, run, columns)
 
-    return {"evaluated": rate(plan.points, visit), "gathered": rate(len(some) * plan.box.points, gather)}
+    return {"evaluated": rate(plan.points, visit), "gathered": rate(few, gather)}
 
 
 def compare(name: str, dense: Space, mixed: Space) -> list[float]:

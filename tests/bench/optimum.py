@@ -59,8 +59,7 @@ def both(space: Space, columns: list[str]) -> tuple[float, float]:
 
     def evaluated() -> None:
         with np.errstate(all="ignore"):
-            for block in range(plan.box.blocks):
-                worker.visit(block)
+            worker.count(range(plan.box.blocks))
 
     def gathered() -> None:
         with np.errstate(all="ignore"):

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from sweep.columns import wanted
-from sweep.execute import Evaluator, Worker, chunks, cores, each, rows
+from sweep.execute import WALKED_POINTS, Evaluator, Worker, chunks, cores, each, rows
+from sweep.parts import designs_before
 from sweep.plan import Plan
 from sweep.resolve import load
 from sweep.space import Space
@@ -68,19 +69,19 @@ def main(*arguments: str) -> None:
     evaluator = Evaluator(plan)
     worker = Worker(evaluator)
     agree(space, plan, columns)
-    some = range(0, plan.box.blocks, max(1, plan.box.blocks // 150))
-    few = sum(1 for _ in some) * plan.box.points
+    runs = list(chunks(plan))
+    some = runs[:: max(1, len(runs) // 40)]
+    few = sum(designs_before(plan, run.stop) - designs_before(plan, run.start) for run in some)
     parts = [slice(k, k + 1) for k in range(0, len(space.axes[0]), max(1, len(space.axes[0]) // 6))]
     part_points = plan.points // len(space.axes[0]) * len(parts)
 
     def visit() -> None:
-        for block in range(plan.box.blocks):
-            worker.visit(block)
+        worker.count(range(plan.box.blocks))
 
     def take() -> None:
         with np.errstate(all="ignore"):
-            for block in some:
-                rows(worker, range(block, block + 1), columns)
+            for run in some:
+                rows(worker, run, columns)
 
     def numpy_factored() -> None:
         for part in parts:
@@ -106,10 +107,10 @@ def main(*arguments: str) -> None:
     engine, gathered, left, table, full = results.values()
     say(f"  evaluated: {engine / left:.0f} x factored NumPy, {engine / full:.0f} x NumPy broadcast in full")
     say(f"  as a table: {gathered / table:.1f} x factored NumPy, {gathered / full:.0f} x NumPy broadcast in full")
-    runs = list(chunks(plan))
+    walked = list(chunks(plan, WALKED_POINTS))
     for threads in sorted({1, cores()}):
         start = time.perf_counter()
-        for _ in each(evaluator, lambda w, run: sum(w.visit(b) for b in run), runs, threads):
+        for _ in each(evaluator, Worker.count, walked, threads):
             pass
         print(
             f"  {threads} thread(s): {plan.points / (time.perf_counter() - start) / 1e6:.0f} M designs/s by the clock"
