@@ -103,12 +103,16 @@ class Plan:
     """What to compute for a space so that these columns come out, and how to walk.
 
     columns are inputs or metrics; conditions on inputs are decided before anything else of a block is computed. What
-    has fewer points than largest_table over the axes it varies along is computed once.
+    has fewer points than largest_table over the axes it varies along is computed once. innermost are axes (by their
+    places in the space) that change fastest, whatever that costs.
     GraphError for a name that nothing declares.
     """
 
-    def __init__(self, space: Space, columns: Iterable[str], largest_table: float = TABLE_POINTS) -> None:
+    def __init__(
+        self, space: Space, columns: Iterable[str], largest_table: float = TABLE_POINTS, innermost: Sequence[int] = ()
+    ) -> None:
         self.space = space
+        self._innermost = tuple(innermost)
         self._largest_table = largest_table
         self.columns = tuple(dict.fromkeys(columns))  # inputs and metrics; axes come with every row
         drawn = catalogue.KINDS["law_draw"].sets  # a quantile gives them every draw's values, whatever they are here
@@ -206,6 +210,9 @@ class Plan:
         axes = range(len(self.space.axes))
         dependents = [sum(a in spread for spread in self._spread.values()) for a in axes]
         by_dependents = sorted(axes, key=lambda a: (-dependents[a], -len(self.space.axes[a]), a))
+        if self._innermost:
+            order = (*(a for a in by_dependents if a not in self._innermost), *self._innermost)
+            return order, self._cut(order)
         best: tuple[float, tuple[int, ...]] | None = None
         for innermost in axes or [None]:
             order = tuple(a for a in by_dependents if a != innermost)

@@ -1,0 +1,256 @@
+"""Designs that cannot matter left out a box at a time: what is best in a box bounds everything in it.
+
+A box is a run of values along every axis. What its designs come to lies between bounds that follow from the metric
+definitions alone (kernels.intervals), starting from tables of which the least and greatest over every run are known.
+A box in which a condition cannot hold, or whose best corner is beaten by a design already found, is dropped whole;
+what is left is halved along one axis after another, until boxes are so small that their designs are evaluated. All
+boxes of a generation have the same size, so that a generation is a few operations on arrays. When there are too many,
+the most promising are followed to the end first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from math import ceil, log2, prod
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.intervals import Interval, bounds
+from sweep.evaluator import Evaluator
+from sweep.plan import Plan
+from sweep.space import Axis, Space
+from sweep.worker import Worker
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+MOST_BOXES = 1 << 16  # of a generation that are halved together
+LEAF_POINTS = 32  # a box of fewer designs is evaluated: bounding one costs what evaluating as many does
+BATCH = 1 << 19  # designs evaluated at once
+PROBED = 1 << 12  # boxes of a generation of which a design is evaluated, so that there is something to be beaten by
+
+
+class Filter(Protocol):
+    """What designs are held against: it knows the best ones so far."""
+
+    def beaten(self, least: Floats, most: Floats) -> npt.NDArray[np.bool_]:
+        """Of boxes whose objectives lie between least[n, k] and most[n, k], those no design of which can matter."""
+
+    def fold(self, objectives: Floats, columns: Sequence[npt.NDArray[Any]], at: Ints) -> None:
+        """Take in designs: objectives[n, k], the other columns asked for, and their places[axes, n] on the axes."""
+
+
+class Search:
+    """The designs of a space that matter to a filter, found by halving boxes.
+
+    objectives are metrics or inputs with 1 where less is better and -1 where more is; columns are handed on with the
+    designs that are evaluated. opened and evaluated count boxes and designs.
+    """
+
+    def __init__(self, space: Space, objectives: Sequence[tuple[str, float]], columns: Sequence[str] = ()) -> None:
+        self.space, self.objectives, self.columns = space, objectives, tuple(columns)
+        self.plan = Plan(space, [*(name for name, _ in objectives), *columns])
+        self.evaluator = Evaluator(self.plan)
+        self.opened = self.evaluated = 0
+        self.sizes = tuple(len(axis) for axis in space.axes)
+        targets = [name for name, _ in objectives] + ([self.plan.keep] if self.plan.keep else [])
+        self._tables, self._formulas = self._split(targets)
+        self._levels = self._halvings()
+        self._extremes = {name: self._pyramid(name) for name in self._tables}
+        self._points = _Points(space, [*dict.fromkeys([*(n for n, _ in objectives), *columns])])
+
+    def run(self, filter_: Filter, progress: Callable[[float], None] | None = None) -> None:
+        """Show the filter every design that can matter, and some others. progress is told the share of designs done."""
+        if prod(self.sizes) == 0:
+            return
+        whole = prod(self.sizes)
+        done = 0
+        stack: list[tuple[int, Ints]] = [(0, np.zeros((1, len(self.sizes)), np.int64))]
+        while stack:
+            step, boxes = stack.pop()
+            before = int(self._volumes(step, boxes).sum())
+            left, least = self._left(step, boxes, filter_)
+            done += before - int(self._volumes(step, left).sum())
+            if len(left):
+                if step == len(self._levels) - 1 or prod(1 << level for level in self._levels[step]) <= LEAF_POINTS:
+                    done += int(self._volumes(step, left).sum())
+                    self._evaluate(step, left, filter_)
+                else:
+                    if step % 4 == 0:
+                        self._probe(step, left, least, filter_)
+                    stack += self._halved(step, left, least)
+            if progress is not None:
+                progress(done / whole)
+
+    # --------------------------------------------------------------------------------------------- what bounds need
+
+    def _split(self, targets: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The tables that bounds start from, and what is computed from them, each after what it depends on."""
+        values = self.plan.values
+        seen: set[str] = set()
+        stack = list(targets)
+        while stack:
+            name = stack.pop()
+            if name not in seen:
+                seen.add(name)
+                node = values[name].node
+                if node is not None and not values[name].is_table:
+                    stack.extend(node.formula.parameters)
+        order = [name for name in values if name in seen]
+        return [n for n in order if values[n].is_table], [n for n in order if not values[n].is_table]
+
+    def _halvings(self) -> list[tuple[int, ...]]:
+        """The size of boxes, as powers of two along each axis, generation by generation.
+
+        Records first: their order means nothing, so a run of them bounds little. Then always the longest run.
+        """
+        levels = [ceil(log2(size)) if size > 1 else 0 for size in self.sizes]
+        found = [tuple(levels)]
+        while any(levels):
+            words = [k for k, axis in enumerate(self.space.axes) if axis.is_words and levels[k]]
+            halved = words[0] if words else max(range(len(levels)), key=lambda k: levels[k])
+            levels[halved] -= 1
+            found.append(tuple(levels))
+        return found
+
+    def _pyramid(self, name: str) -> dict[tuple[int, ...], Interval]:
+        """The least and greatest of a table over boxes of every size that occurs, by their powers of two."""
+        value = self.plan.values[name]
+        place = self.evaluator.place(name)
+        shape = [self.plan.box.sizes[a] for a in value.axes]
+        cells = self.evaluator.tables[place : place + prod(shape)]
+        held = (cells.view(np.float64) if value.kind == "float" else cells.astype(np.float64)).reshape(shape)
+        written = [self.plan.order[a] for a in value.axes]
+        held = held.transpose(np.argsort(written)) if written else held
+        axes = sorted(written)
+        bad = np.isnan(held)
+        low, high, unsure = held, held, bad if bad.any() else None
+        found: dict[tuple[int, ...], Interval] = {}
+        last = tuple(0 for _ in axes)
+        for levels in reversed(self._levels):
+            key = tuple(levels[k] for k in axes)
+            for position, (now, before) in enumerate(zip(key, last, strict=True)):
+                if now > before:
+                    starts = np.arange(0, low.shape[position], 2)
+                    low = np.fmin.reduceat(low, starts, axis=position)
+                    high = np.fmax.reduceat(high, starts, axis=position)
+                    if unsure is not None:
+                        unsure = np.logical_or.reduceat(unsure, starts, axis=position)
+            last = key
+            found[key] = Interval(low, high, unsure if unsure is not None else False)
+        return found
+
+    # ------------------------------------------------------------------------------------------------------- halving
+
+    def _volumes(self, step: int, boxes: Ints) -> Ints:
+        """Designs in each box; the last along an axis may be cut short."""
+        volume = np.ones(len(boxes), np.int64)
+        for k, (level, size) in enumerate(zip(self._levels[step], self.sizes, strict=True)):
+            volume *= np.minimum((boxes[:, k] + 1) << level, size) - (boxes[:, k] << level)
+        return volume
+
+    def _left(self, step: int, boxes: Ints, filter_: Filter) -> tuple[Ints, Floats]:
+        """The boxes that may hold a design that matters, and the least their objectives can come to."""
+        self.opened += len(boxes)
+        scope: dict[str, Interval] = {}
+        levels = self._levels[step]
+        for name, pyramid in self._extremes.items():
+            axes = sorted(self.plan.order[a] for a in self.plan.values[name].axes)
+            found = pyramid[tuple(levels[k] for k in axes)]
+            index = tuple(boxes[:, k] for k in axes)
+            unsure = found.unsure[index] if isinstance(found.unsure, np.ndarray) and axes else found.unsure
+            scope[name] = Interval(found.low[index], found.high[index], unsure)
+        for name in self._formulas:
+            node = self.plan.values[name].node
+            assert node is not None
+            scope[name] = bounds(node.formula, scope, self.space.graph.words)
+        least = np.empty((len(boxes), len(self.objectives)))
+        most = np.empty_like(least)
+        for k, (name, sign) in enumerate(self.objectives):
+            low, high, _ = scope[name]
+            least[:, k], most[:, k] = (low, high) if sign > 0 else (-high, -low)
+        np.nan_to_num(least, copy=False, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+        np.nan_to_num(most, copy=False, nan=np.inf, posinf=np.inf, neginf=-np.inf)
+        keep = np.ones(len(boxes), bool)
+        if self.plan.keep is not None:
+            keep &= np.broadcast_to(scope[self.plan.keep].high != 0.0, keep.shape)
+        keep[keep] &= ~filter_.beaten(least[keep], most[keep])
+        return boxes[keep], least[keep]
+
+    def _halved(self, step: int, boxes: Ints, least: Floats) -> list[tuple[int, Ints]]:
+        """Each box as two, of the next generation; in several lots where there are many, the most promising last."""
+        axis = next(k for k, (a, b) in enumerate(zip(*self._levels[step : step + 2], strict=True)) if a != b)
+        level = self._levels[step + 1][axis]
+        if len(boxes) > MOST_BOXES // 2:
+            boxes = boxes[np.argsort(_promise(least), kind="stable")]
+        lots: list[tuple[int, Ints]] = []
+        for first in range(0, len(boxes), MOST_BOXES // 2):
+            lot = np.repeat(boxes[first : first + MOST_BOXES // 2], 2, axis=0)
+            lot[:, axis] *= 2
+            lot[1::2, axis] += 1
+            lots.append((step + 1, lot[(lot[:, axis] << level) < self.sizes[axis]]))
+        return lots[::-1]
+
+    def _probe(self, step: int, boxes: Ints, least: Floats, filter_: Filter) -> None:
+        """Evaluate the middle of the most promising boxes."""
+        chosen = boxes[np.argsort(_promise(least), kind="stable")[:PROBED]] if len(boxes) > PROBED else boxes
+        at = np.empty((len(self.sizes), len(chosen)), np.int64)
+        for k, (level, size) in enumerate(zip(self._levels[step], self.sizes, strict=True)):
+            first = chosen[:, k] << level
+            at[k] = (first + np.minimum((chosen[:, k] + 1) << level, size) - 1) // 2
+        self._show(at, filter_)
+
+    def _evaluate(self, step: int, boxes: Ints, filter_: Filter) -> None:
+        """Evaluate every design of some boxes."""
+        levels = self._levels[step]
+        inside = np.indices([1 << level for level in levels]).reshape(len(levels), -1)
+        many = max(1, BATCH // inside.shape[1])
+        for first in range(0, len(boxes), many):
+            lot = boxes[first : first + many]
+            at = np.stack([((lot[:, k] << level)[:, None] + inside[k]).reshape(-1) for k, level in enumerate(levels)])
+            at = at[:, (at < np.array(self.sizes)[:, None]).all(axis=0)]
+            self._show(at, filter_)
+
+    def _show(self, at: Ints, filter_: Filter) -> None:
+        self.evaluated += at.shape[1]
+        for found, positions in self._points.at(at):
+            objectives = np.empty((len(positions), len(self.objectives)))
+            for k, (name, sign) in enumerate(self.objectives):
+                objectives[:, k] = sign * found[name]
+            filter_.fold(objectives, [found[name] for name in self.columns], at[:, positions])
+
+
+def _promise(least: Floats) -> Floats:
+    """An order of boxes in which those that may be good in everything come first."""
+    rank = np.zeros(len(least))
+    for column in least.T:
+        rank += np.argsort(np.argsort(column))
+    return rank
+
+
+class _Points:
+    """Designs of a space evaluated by their places on its axes, a batch at a time."""
+
+    def __init__(self, space: Space, columns: Sequence[str]) -> None:
+        self._space, self._columns = space, columns
+
+    def at(self, at: Ints) -> Iterator[tuple[dict[str, npt.NDArray[Any]], Ints]]:
+        """The columns of those designs at[axes, n] that meet all conditions, and which of the n these are."""
+        count = at.shape[1]
+        if count == 0:
+            return
+        sets: dict[str, Any] = {}
+        for axis, place in zip(self._space.axes, at, strict=True):
+            sets |= {name: values[place] for name, values in axis.sets.items()}
+        row = np.arange(count)
+        listed = replace(self._space, axes=(Axis("row", (), sets, row, count),))
+        plan = Plan(listed, self._columns, largest_table=0)
+        worker = Worker(Evaluator(plan))
+        with np.errstate(all="ignore"):
+            for block in range(plan.box.blocks):
+                if worker.visit(block):
+                    found = {name: worker.column(name) for name in self._columns}
+                    yield found, block * plan.box.points + worker.positions.astype(np.int64)

@@ -1,0 +1,415 @@
+"""What a group of axes says to the rest of a question, and in which direction each thing it says counts.
+
+Objectives and conditions see the axes of a group only through a few values, its cuts: the largest parts of their
+formulas that depend on nothing outside the group. If an objective never falls with a cut, whatever the other axes are,
+less of it is better; so one choice along the group beats another that is no better in any cut, without a single design
+of either being evaluated.
+
+Formulas are written out until nothing but values of the group and values of the rest is left, and products and sums
+put in order, so that what always appears together counts as one: of a GPU's price, peak and utilisation a training
+bill sees but the quotient. The order differs from that of the loops by rounding, which is why a cut that is put
+together has to differ by a margin before it counts (kernels.sifting).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.intervals import Interval, bounds, evaluate
+from kernels.language import Formula
+from kernels.slopes import secants
+from sweep.evaluator import Evaluator
+from sweep.plan import Plan, Value
+
+LARGEST_TREE = 2_000  # parts of a formula written out; past it, a group is left as it is
+WALKED = 1 << 24  # points of a value that are all computed to know its range
+MOST_CUTS = 20  # a group that says more than this to the rest has hardly a choice that is beaten in all of it
+LAST_PLACES = 2.0**-48  # of the largest value of an objective: what a strict difference has to move it by
+
+
+class TooLarge(Exception):
+    """A group says too much to the rest, or its formulas would be too large, written out."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a question looks at: an objective (sign is 1 to minimise, -1 to maximise) or a condition that must hold."""
+
+    name: str
+    sign: float
+    is_condition: bool = False
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A value of a group that the rest of a question sees.
+
+    direction is 1 where less is better, -1 where more is, 0 where nothing is known and it has to be the same. strict
+    is the difference from which on an objective is certain to change, inf where none is. leaves are the computed values
+    that it is made of; it is one of them when it is not put together.
+    """
+
+    expression: ast.expr
+    leaves: tuple[str, ...]
+    direction: int
+    strict: float
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is a value that loops compute."""
+        return isinstance(self.expression, ast.Name)
+
+
+class Ranges:
+    """The least and greatest of every value of a plan, over all of its axes.
+
+    found are those known better than from the plan alone: of the values of a group over its own choices. walk finds
+    the extremes of a value too large for a table and small enough to be looked at one by one.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, walk: Callable[[str], Interval], found: Mapping[str, Interval] | None = None
+    ) -> None:
+        self._evaluator = evaluator
+        self._plan = evaluator.plan
+        self._walk = walk
+        self._found = dict(found or {})
+
+    def with_found(self, found: Mapping[str, Interval]) -> Ranges:
+        """These ranges, with some known better."""
+        return Ranges(self._evaluator, self._walk, self._found | dict(found))
+
+    def __getitem__(self, name: str) -> Interval:
+        """Exact where the value is small enough, else from what its formula reads: wider, since that is correlated."""
+        if name not in self._found:
+            value = self._plan.values[name]
+            if value.is_table or value.node is None:
+                self._found[name] = self._of_table(value)
+            elif prod(self._plan.box.sizes[a] for a in value.axes) <= WALKED and not value.node.formula.finds_a_root:
+                self._found[name] = self._walk(name)
+            else:
+                self._found[name] = self._of(value)
+        return self._found[name]
+
+    def _of_table(self, value: Value) -> Interval:
+        place = self._evaluator.place(value.name)
+        cells = self._evaluator.tables[place : place + prod(self._plan.box.sizes[a] for a in value.axes)]
+        return extremes(cells.view(np.float64) if value.kind == "float" else cells)
+
+    def _of(self, value: Value) -> Interval:
+        assert value.node is not None
+        formula = value.node.formula
+        return _plain(bounds(formula, {p: self[p] for p in formula.parameters}, self._plan.space.graph.words))
+
+
+def extremes(values: npt.NDArray[Any], finite: bool = False) -> Interval:
+    """The least and greatest of some values, nan apart; finite: infinities apart too."""
+    held = values[np.isfinite(values)] if finite else values[~np.isnan(values)]
+    if not len(held):
+        return Interval(-np.inf, np.inf, True)
+    return Interval(float(held.min()), float(held.max()), not finite and len(held) < len(values))
+
+
+def _plain(found: Interval) -> Interval:
+    return Interval(*(x.item() if hasattr(x, "item") else x for x in found))
+
+
+@dataclass
+class _Product:
+    """Factors: a number, parts of the group, parts of the rest, and what mixes both; each multiplies or divides."""
+
+    number: float = 1.0
+    group: list[tuple[ast.expr, bool]] = field(default_factory=list)
+    rest: list[tuple[ast.expr, bool]] = field(default_factory=list)
+    mixed: list[tuple[ast.expr | _Sum, bool]] = field(default_factory=list)
+
+    def take(self, other: _Product, divides: bool) -> None:
+        """Multiply by another, or divide."""
+        self.number = self.number / other.number if divides else self.number * other.number
+        for mine, its in ((self.group, other.group), (self.rest, other.rest), (self.mixed, other.mixed)):
+            mine += [(factor, divided != divides) for factor, divided in its]
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """Terms that mix both."""
+
+    terms: tuple[_Product, ...]
+
+
+def _text(node: ast.expr) -> str:
+    return ast.unparse(node)
+
+
+def _multiplied(factors: Sequence[tuple[ast.expr, bool]]) -> ast.expr:
+    """One expression of some factors, in an order that does not depend on how they were met."""
+    ordered = sorted(factors, key=lambda f: (f[1], _text(f[0])))
+    above = [factor for factor, divides in ordered if not divides]
+    below = [factor for factor, divides in ordered if divides]
+    found: ast.expr = above[0] if above else ast.Constant(1.0)
+    for factor in above[1:]:
+        found = ast.BinOp(found, ast.Mult(), factor)
+    for factor in below:
+        found = ast.BinOp(found, ast.Div(), factor)
+    return found
+
+
+class Group:
+    """Some axes of a plan (by their places in the space), the cuts they make, and the values these are made of."""
+
+    def __init__(self, plan: Plan, ranges: Ranges, targets: Iterable[Target], axes: frozenset[int]) -> None:
+        self.plan, self.ranges, self.targets, self.axes = plan, ranges, tuple(targets), axes
+        self._words = plan.space.graph.words
+        self._spread = {name: frozenset(plan.order[a] for a in value.axes) for name, value in plan.values.items()}
+        self._cuts: dict[str, tuple[str, ast.expr]] = {}
+        self._written: dict[str, _Product] = {}
+        self._parts = 0
+
+    @cached_property
+    def cuts(self) -> tuple[Cut, ...]:
+        """What the targets see of the group. TooLarge where they cannot be written out."""
+        written = [(target, self._finish(self._of_value(target.name))) for target in self.targets]
+        names = [name for name, _ in self._cuts.values()]
+        ranges = {name: self._range(expression) for name, expression in self._cuts.values()}
+        falls, rises, strict = np.ones(len(names), bool), np.ones(len(names), bool), np.full(len(names), np.inf)
+        for target, node in written:
+            read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+            scope = ranges | {name: self.ranges[name] for name in read & self._spread.keys()}
+            found = secants(node, scope, names, self._words)
+            low, high = found.secants.low * target.sign, found.secants.high * target.sign
+            low, high = np.minimum(low, high), np.maximum(low, high)
+            if target.is_condition:  # that it holds is what counts
+                low, high = -high, -low
+            rises &= low >= 0.0
+            falls &= high <= 0.0
+            if not target.is_condition:
+                least = np.where(low > 0.0, low, np.where(high < 0.0, -high, 0.0))
+                largest = max(abs(found.value.low), abs(found.value.high))
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    needed = np.where(least > 0.0, LAST_PLACES * largest / least, np.inf)
+                strict = np.minimum(strict, np.where(np.isfinite(needed), needed, np.inf))
+        return tuple(
+            Cut(
+                expression,
+                tuple(sorted({n.id for n in ast.walk(expression) if isinstance(n, ast.Name)} & self._spread.keys())),
+                int(rises[k]) - int(falls[k]),
+                float(strict[k]),
+            )
+            for k, (_, expression) in enumerate(self._cuts.values())
+            if not (rises[k] and falls[k])
+        )
+
+    @cached_property
+    def leaves(self) -> tuple[str, ...]:
+        """The values of the group that anything outside of it is computed from, and targets that lie in it whole."""
+        values = self.plan.values
+        seen: dict[str, None] = {}
+        stack, met = [target.name for target in self.targets], set()
+        while stack:
+            name = stack.pop()
+            if name in met:
+                continue
+            met.add(name)
+            if self._spread[name] and self._spread[name] <= self.axes:
+                seen[name] = None
+            elif self._spread[name] & self.axes:
+                node = values[name].node
+                assert node is not None
+                stack.extend(node.formula.parameters)
+        return tuple(seen)
+
+    # ------------------------------------------------------------------------------------------------- writing out
+
+    def _side(self, node: ast.expr) -> str:
+        """Where an expression of values belongs: 'number', 'group', 'rest', or 'mixed'."""
+        spread: set[int] = set()
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and part.id in self._spread:
+                spread |= self._spread[part.id]
+        if not spread:
+            return "number"
+        if spread <= self.axes:
+            return "group"
+        return "mixed" if spread & self.axes else "rest"
+
+    def _of_value(self, name: str) -> _Product:
+        """A value, written out as far as it mixes the group with the rest."""
+        if name not in self._written:
+            value = self.plan.values[name]
+            spread = self._spread[name]
+            if value.node is None or spread <= self.axes or not spread & self.axes:
+                self._written[name] = self._placed(ast.Name(name, ast.Load()))
+            else:
+                self._written[name] = self._of_formula(value.node.formula)
+        return self._written[name]
+
+    def _of_formula(self, formula: Formula) -> _Product:
+        """A formula that mixes: its steps put in where they are read."""
+        steps: dict[str, ast.expr] = {}
+
+        class Insert(ast.NodeTransformer):
+            def visit_Name(self, node: ast.Name) -> ast.expr:
+                return steps.get(node.id, node)
+
+        for name, step in formula.steps:
+            steps[name] = Insert().visit(deepcopy(step))
+        return self._of(Insert().visit(deepcopy(formula.result)))
+
+    def _placed(self, node: ast.expr) -> _Product:
+        side = self._side(node)
+        if side == "number":
+            if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+                return _Product(number=float(node.value))
+            return _Product(rest=[(node, False)])
+        if side == "group":
+            return _Product(group=[(node, False)])
+        return _Product(rest=[(node, False)]) if side == "rest" else _Product(mixed=[(node, False)])
+
+    def _of(self, node: ast.expr) -> _Product:
+        """An expression in order: products by sides, sums by terms, and everything else with its parts in order."""
+        self._parts += 1
+        if self._parts > LARGEST_TREE:
+            raise TooLarge
+        side = self._side(node)
+        if isinstance(node, ast.Name) and side == "mixed":
+            return self._of_value(node.id)
+        match node:
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right) if side != "number":
+                found = _Product()
+                found.take(self._of(left), False)
+                found.take(self._of(right), isinstance(op, ast.Div))
+                return self._spread_out(found)
+            case _ if side != "mixed":
+                return self._placed(node)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                found = _Product(number=-1.0)
+                found.take(self._of(operand), False)
+                return self._spread_out(found)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self._of(operand)
+            case ast.Call(func=ast.Name(id="float"), args=[inner]):
+                return self._of(inner)
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return self._sum(self._terms(node, 1.0))
+            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() | float() as exponent)):
+                base = self._of(left)
+                if len(base.group) + len(base.rest) > 0 and not base.mixed and self._all_positive(base):
+                    raised = _Product(number=float(base.number**exponent))
+                    for side_of, factors in ((raised.group, base.group), (raised.rest, base.rest)):
+                        if factors:
+                            side_of.append((ast.BinOp(_multiplied(factors), ast.Pow(), node.right), False))
+                    return raised
+                return _Product(mixed=[(ast.BinOp(self._finish(base), ast.Pow(), node.right), False)])
+        return _Product(mixed=[(self._inside(node), False)])
+
+    def _inside(self, node: ast.expr) -> ast.expr:
+        """Anything else that mixes, its parts in order."""
+        fields = dict(ast.iter_fields(node))
+        for name, value in fields.items():
+            if isinstance(value, ast.expr) and name != "func":
+                fields[name] = self._finish(self._of(value))
+            elif isinstance(value, list):
+                fields[name] = [self._finish(self._of(v)) if isinstance(v, ast.expr) else v for v in value]
+        return type(node)(**fields)
+
+    def _spread_out(self, product: _Product) -> _Product:
+        """A product with a sum multiplied out."""
+        match product.mixed:
+            case [(_Sum(terms), False)]:
+                spread = []
+                for term in terms:
+                    found = replace(product, group=list(product.group), rest=list(product.rest), mixed=[])
+                    found.take(term, False)
+                    spread.append(found)
+                return self._sum(spread)
+        return product
+
+    def _terms(self, node: ast.expr, sign: float) -> list[_Product]:
+        """The terms of a sum, and of the sums among them."""
+        match node:
+            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right) if self._side(node) == "mixed":
+                other = -sign if isinstance(op, ast.Sub) else sign
+                return [*self._terms(left, sign), *self._terms(right, other)]
+        found = _Product(number=sign)
+        found.take(self._of(node), False)
+        match self._spread_out(found).mixed:
+            case [(_Sum(terms), False)]:
+                return list(terms)
+        return [found]
+
+    def _sum(self, terms: Sequence[_Product]) -> _Product:
+        """A sum, terms that see the same of the rest put together where none is less than 0."""
+        gathered: dict[str, list[_Product]] = {}
+        others: list[_Product] = []
+        for term in terms:
+            if term.group and not term.mixed and term.number > 0.0 and self._all_positive(term, or_zero=True):
+                gathered.setdefault(_text(_multiplied(term.rest)) if term.rest else "", []).append(term)
+            else:
+                others.append(term)
+        for alike in gathered.values():
+            if len(alike) == 1:
+                others.append(alike[0])
+                continue
+            total: ast.expr | None = None
+            for term in alike:
+                part = _multiplied(term.group)
+                if term.number != 1.0:
+                    part = ast.BinOp(ast.Constant(term.number), ast.Mult(), part)
+                total = part if total is None else ast.BinOp(total, ast.Add(), part)
+            assert total is not None
+            others.append(_Product(group=[(total, False)], rest=alike[0].rest))
+        return others[0] if len(others) == 1 else _Product(mixed=[(_Sum(tuple(others)), False)])
+
+    def _all_positive(self, product: _Product, or_zero: bool = False) -> bool:
+        for factor, _ in [*product.group, *product.rest]:
+            found = self._range(factor)
+            if found.unsure or not (found.low >= 0.0 if or_zero else found.low > 0.0):
+                return False
+        return True
+
+    def _range(self, expression: ast.expr) -> Interval:
+        names = {n.id for n in ast.walk(expression) if isinstance(n, ast.Name) and n.id in self._spread}
+        with np.errstate(all="ignore"):
+            found = evaluate(expression, {name: self.ranges[name] for name in names}, self._words)
+        return _plain(found)
+
+    def _finish(self, product: _Product) -> ast.expr:
+        """A product as an expression in which the group's factors are one cut."""
+        factors: list[tuple[ast.expr, bool]] = []
+        if product.number != 1.0 or not (product.group or product.rest or product.mixed):
+            factors.append((ast.Constant(product.number), False))
+        if product.group:
+            factors.append((self._cut(_multiplied(product.group)), False))
+        factors += product.rest
+        factors += [(self._added(part.terms) if isinstance(part, _Sum) else part, div) for part, div in product.mixed]
+        found = None
+        for factor, divides in factors:
+            if found is None:
+                found = ast.BinOp(ast.Constant(1.0), ast.Div(), factor) if divides else factor
+            else:
+                found = ast.BinOp(found, ast.Div() if divides else ast.Mult(), factor)
+        assert found is not None
+        return found
+
+    def _added(self, terms: Sequence[_Product]) -> ast.expr:
+        found = self._finish(terms[0])
+        for term in terms[1:]:
+            found = ast.BinOp(found, ast.Add(), self._finish(term))
+        return found
+
+    def _cut(self, expression: ast.expr) -> ast.Name:
+        text = _text(expression)
+        if text not in self._cuts:
+            if len(self._cuts) == MOST_CUTS:
+                raise TooLarge
+            self._cuts[text] = (f"_cut_{len(self._cuts)}", expression)
+        return ast.Name(self._cuts[text][0], ast.Load())

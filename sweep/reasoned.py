@@ -1,0 +1,132 @@
+"""The frontier of a space found by reasoning: choices that cannot matter left out, then boxes that cannot.
+
+The designs found are those that walking the whole space would find, ids and ties included. What is known of designs
+already evaluated prunes what is left; only the last few of every box are evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.boxtree import are_dominated, build_tree, z_order
+from kernels.epsilon import EpsilonFrontier, cells
+from kernels.pareto import RunningFrontier
+from sweep.boxes import Search
+from sweep.space import Space
+from sweep.thinning import Finding, Thinned, thinned
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+GROWTH = 1.25  # of what is known before the tree over it is built anew
+
+
+@dataclass(frozen=True)
+class Reasoned:
+    """Objectives[f, k] of what was found, less being better, the smallest design id behind each, and how many.
+
+    choices were sifted, boxes opened, designs evaluated one by one.
+    """
+
+    objectives: Floats
+    ids: Ints
+    counts: Ints
+    thinned: Thinned
+    at: Ints
+    choices: int
+    boxes: int
+    designs: int
+    findings: tuple[Finding, ...]
+
+
+class _Known:
+    """What boxes are held against."""
+
+    def __init__(self, num_objectives: int, epsilon: float | None, sizes: Sequence[int]) -> None:
+        self._epsilon = epsilon
+        self.running: RunningFrontier | EpsilonFrontier
+        self.running = RunningFrontier(num_objectives) if not epsilon else EpsilonFrontier(num_objectives, epsilon)
+        self._strides = np.array([prod(sizes[k + 1 :]) for k in range(len(sizes))], np.int64)
+        self._tree = build_tree(np.empty((0, num_objectives)))
+        self._since = 0
+        self._size = 0
+        self._cells: dict[bytes, tuple[float, ...]] = {}
+
+    def fold(self, objectives: Floats, columns: Sequence[npt.NDArray[Any]], at: Ints) -> None:
+        """Take in designs by their places on the axes."""
+        del columns
+        self.running.fold(objectives, (at * self._strides[:, None]).sum(axis=0))
+        self._since += len(objectives)
+
+    def beaten(self, least: Floats, most: Floats) -> npt.NDArray[np.bool_]:
+        """Boxes of which even the best corner is beaten, or with epsilon lies in a beaten cell."""
+        del most
+        if self._since > (GROWTH - 1.0) * self._size:
+            rows, _ = self.running.result()
+            if self._epsilon:
+                lying = cells(rows, self._epsilon)
+                self._cells = {cell.tobytes(): tuple(row) for cell, row in zip(lying, rows, strict=True)}
+                rows = lying
+            rows = np.ascontiguousarray(rows)
+            self._tree = build_tree(rows[z_order(rows)])
+            self._since, self._size = 0, len(rows)
+        if not self._epsilon:
+            return are_dominated(self._tree, np.ascontiguousarray(least))
+        corner = np.ascontiguousarray(cells(least, self._epsilon))
+        found = are_dominated(self._tree, corner)
+        for i in np.flatnonzero(~found):  # in the cell of a design that comes before anything the box may hold
+            first = self._cells.get(corner[i].tobytes())
+            found[i] = first is not None and first < tuple(least[i])
+        return found
+
+
+def reasoned(
+    space: Space,
+    objectives: Sequence[tuple[str, float]],
+    epsilon: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[float], None] | None = None,
+    least: int | None = None,
+) -> Reasoned:
+    """The frontier on objectives, each with 1 to minimise or -1 to maximise. progress is told the share done.
+
+    least is the size from which on axes are put together; see thinned.
+    """
+    smaller = thinned(space, threads, least)
+    sizes = [len(axis) for axis in smaller.space.axes]
+    known = _Known(len(objectives), epsilon, sizes)
+    search = Search(smaller.space, objectives)
+    search.run(known, progress)
+    rows, numbers = known.running.result()
+    numbers, first = np.unique(numbers, return_index=True)  # a design may have been met twice
+    rows = rows[first]
+    at = np.empty((len(sizes), len(numbers)), np.int64)
+    rest = numbers
+    for k in reversed(range(len(sizes))):
+        rest, at[k] = np.divmod(rest, sizes[k])
+    ids, counts = np.zeros(len(numbers), np.int64), np.ones(len(numbers), np.int64)
+    for members, place in zip(smaller.members, at, strict=True):
+        ids += members.first[place]
+        counts *= members.counts[place]
+    return Reasoned(
+        rows, ids, counts, smaller, at, smaller.evaluated, search.opened, search.evaluated, smaller.findings
+    )
+
+
+def every_id(found: Reasoned) -> tuple[Floats, Ints]:
+    """The objectives and ids of all designs that were found, those that tie included."""
+    number = np.arange(len(found.ids))
+    ids = np.zeros(len(found.ids), np.int64)
+    for members, place in zip(found.thinned.members, found.at, strict=True):
+        where = place[number]
+        counts = members.counts[where]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        ids = np.repeat(ids, counts) + members.ids[np.repeat(members.starts[where], counts) + within]
+        number = np.repeat(number, counts)
+    return found.objectives[number], ids

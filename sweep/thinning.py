@@ -1,0 +1,564 @@
+"""A space with the choices left out that cannot matter to a question, before any design is evaluated.
+
+An axis that nothing asked for depends on is not walked. Of a record, or of a shape put together from several axes, only
+those choices stay that no other is certain to beat (sweep.cuts says what certain means, kernels.sifting applies it).
+They become one axis of a smaller space, whose designs are the same designs with the same numbers to the last bit, and
+whose frontier is the frontier of the whole: what was left out is beaten by what is left, strictly, and designs that
+agree in everything a question sees are kept together under one place of the axis and come out again at the end.
+"""
+
+from __future__ import annotations
+
+import ast
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.boxtree import z_order
+from kernels.graph import Metric
+from kernels.intervals import Interval, evaluate
+from kernels.language import Formula
+from kernels.quantiles import quantile_of
+from kernels.sifting import SELDOM, Sieve, among_siblings, stand_up
+from sweep.cuts import MOST_CUTS, Cut, Group, Ranges, Target, TooLarge, extremes
+from sweep.designs import places
+from sweep.evaluator import Evaluator
+from sweep.execute import Worker, chunks, design_ids, each
+from sweep.plan import Plan
+from sweep.space import Axis, Space
+
+Ints = npt.NDArray[np.int64]
+
+LARGEST_SCAN = 1 << 26  # a space of fewer points is walked sooner than it is thought about
+LARGEST_GROUP = 1 << 32  # choices that are sifted: some ten nanoseconds each
+MOST_SIBLINGS = 1 << 12  # records that are compared with each other before anything else
+SAMPLE = 512  # choices by which a group is judged before it is sifted
+
+
+@dataclass(frozen=True)
+class Members:
+    """The designs behind each place of an axis: what they add to a design id, in runs, the smallest first."""
+
+    starts: Ints
+    ids: Ints
+
+    @classmethod
+    def single(cls, ids: Ints) -> Members:
+        """One design a place."""
+        return cls(np.arange(len(ids) + 1, dtype=np.int64), ids)
+
+    @property
+    def counts(self) -> Ints:
+        """How many there are at each place."""
+        return np.diff(self.starts)
+
+    @property
+    def first(self) -> Ints:
+        """The smallest at each place."""
+        return self.ids[self.starts[:-1]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Of so many choices along some axes so many are left; gone are the records that none of these has."""
+
+    axes: tuple[str, ...]
+    choices: int
+    left: int
+    gone: Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """The smaller space, what its axes stand for, and how it came about."""
+
+    space: Space
+    members: tuple[Members, ...]
+    findings: tuple[Finding, ...] = ()
+    evaluated: int = 0
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the axes of the spec in each axis
+
+    @property
+    def points(self) -> int:
+        """Points of the smaller space."""
+        return prod(len(axis) for axis in self.space.axes)
+
+
+def targets(space: Space) -> list[Target]:
+    """What a question looks at."""
+    asked = [Target(name, 1.0) for name in space.minimize] + [Target(name, -1.0) for name in space.maximize]
+    return asked + [Target(f"_where_{k}", 1.0, True) for k in range(len(space.conditions))]
+
+
+def untouched(space: Space) -> Thinned:
+    """A space as it is."""
+    kept = [axis.kept.astype(np.int64) * stride for axis, stride in zip(space.axes, space.id_strides, strict=True)]
+    names = {axis.name: (axis.name,) for axis in space.axes}
+    return Thinned(space, tuple(Members.single(ids) for ids in kept), names=names)
+
+
+def thinned(space: Space, threads: int | None = None, least: int | None = None) -> Thinned:
+    """The smallest space that has the same frontier, as far as can be shown and is worth the time.
+
+    Axes of a space of fewer points than least are not put together; LARGEST_SCAN unless given.
+    """
+    least = LARGEST_SCAN if least is None else least
+    found = untouched(space)
+    plan = Plan(space, [target.name for target in targets(space) if not target.is_condition])
+    if any(value.node and quantile_of(value.node.formula) for value in plan.values.values()) or not plan.points:
+        return found  # a quantile is not computed design by design
+    question = _Question(found)
+    for axis in [axis.name for axis in space.axes]:
+        smaller = _alone(question, axis, threads)
+        question = _Question(smaller) if smaller.points < question.found.points else question
+    while (group := _best_group(question, least)) is not None:
+        smaller = _sifted(question, group, threads)
+        if smaller.points >= question.found.points:
+            return replace(question.found, evaluated=smaller.evaluated)
+        question = _Question(smaller)
+    return question.found
+
+
+class _Question:
+    """A space's plan for its targets, what conditions lie within a group of axes, and what else is asked of it."""
+
+    def __init__(self, found: Thinned) -> None:
+        self.found, self.space = found, found.space
+        self.targets = targets(self.space)
+        self.plan = Plan(self.space, [target.name for target in self.targets if not target.is_condition])
+        self.evaluator = Evaluator(self.plan)
+        self.ranges = Ranges(self.evaluator, self.walked)
+        self.spread = {n: frozenset(self.plan.order[a] for a in v.axes) for n, v in self.plan.values.items()}
+
+    def walked(self, name: str) -> Interval:
+        """The extremes of a value over all choices along the axes it depends on."""
+        value = self.plan.values[name]
+        if name.startswith("_"):
+            return Interval(0.0, 1.0)
+        plan = Plan(replace(self.subspace(self.spread[name]), conditions=()), [name])
+        worker = Worker(Evaluator(plan))
+        found = Interval(np.inf, -np.inf)
+        with np.errstate(all="ignore"):
+            for block in range(plan.box.blocks):
+                worker.visit(block)
+                low, high, unsure = extremes(worker.column(value.name))
+                found = Interval(min(found.low, low), max(found.high, high), found.unsure or unsure)
+        return found
+
+    def inside(self, axes: frozenset[int]) -> list[int]:
+        """The conditions that look at nothing outside these axes."""
+        return [k for k in range(len(self.space.conditions)) if self.spread[f"_where_{k}"] <= axes]
+
+    def group(self, axes: frozenset[int], ranges: Ranges) -> Group:
+        """These axes, the conditions within them apart: those are met before anything else."""
+        inside = {f"_where_{k}" for k in self.inside(axes)}
+        return Group(self.plan, ranges, [t for t in self.targets if t.name not in inside], axes)
+
+    def subspace(self, axes: frozenset[int], metrics: Sequence[Metric] = ()) -> Space:
+        """The choices along these axes alone, the others held at their first value."""
+        fixed = dict(self.space.constants)
+        for k, axis in enumerate(self.space.axes):
+            if k not in axes:
+                fixed |= {name: values[0].item() for name, values in axis.sets.items()}
+        return replace(
+            self.space,
+            axes=tuple(axis for k, axis in enumerate(self.space.axes) if k in axes),
+            fixed={name: value for name, value in fixed.items() if not any(name in a.sets for a in self._of(axes))},
+            conditions=tuple(self.space.conditions[k] for k in self.inside(axes)),
+            graph=self.space.graph.extended(metrics, {}) if metrics else self.space.graph,
+        )
+
+    def _of(self, axes: frozenset[int]) -> list[Axis]:
+        return [axis for k, axis in enumerate(self.space.axes) if k in axes]
+
+
+def _alone(question: _Question, name: str, threads: int | None) -> Thinned:
+    """A space with one of its axes thinned by itself: to one place if nothing depends on it."""
+    found = question.found
+    index = next(k for k, axis in enumerate(found.space.axes) if axis.name == name)
+    axis = found.space.axes[index]
+    if len(axis) == 1:
+        return found
+    group = question.group(frozenset([index]), question.ranges)
+    if not group.leaves and not question.inside(frozenset([index])):
+        together = Members(np.array([0, len(axis)], np.int64), np.sort(found.members[index].ids))
+        if found.members[index].counts.max(initial=1) > 1:
+            together = Members(
+                np.array([0, len(found.members[index].ids)], np.int64), np.sort(found.members[index].ids)
+            )
+        return _replaced(found, [index], axis.take(np.array([0])), together, Finding((name,), len(axis), 1, {}), 0)
+    return _sifted(question, frozenset([index]), threads)
+
+
+def _replaced(
+    found: Thinned, axes: Sequence[int], axis: Axis, members: Members, finding: Finding, evaluated: int,
+    conditions: Sequence[int] = (),
+) -> Thinned:  # fmt: skip
+    """A space with some axes replaced by one, at the place of the first."""
+    kept = [k for k in range(len(found.space.axes)) if k not in axes or k == axes[0]]
+    fixed = {n: v for n, v in (dict(found.space.fixed) | found.space.constants).items() if n not in axis.sets}
+    for k, other in enumerate(found.space.axes):
+        if k not in axes:
+            fixed = {name: value for name, value in fixed.items() if name not in other.sets}
+    space = replace(
+        found.space,
+        axes=tuple(axis if k == axes[0] else found.space.axes[k] for k in kept),
+        fixed=fixed,
+        conditions=tuple(c for k, c in enumerate(found.space.conditions) if k not in conditions),
+    )
+    names = dict(found.names)
+    names[axis.name] = tuple(n for k in axes for n in found.names[found.space.axes[k].name])
+    return Thinned(
+        space,
+        tuple(members if k == axes[0] else found.members[k] for k in kept),
+        (*found.findings, finding) if finding.left < finding.choices else found.findings,
+        found.evaluated + evaluated,
+        names,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ sifting
+
+
+def _sifted(question: _Question, axes: frozenset[int], threads: int | None) -> Thinned:
+    """A space with these axes made one, on which only those choices are left that are not certain to be beaten."""
+    found, order = question.found, sorted(axes)
+    group = question.group(axes, question.ranges)
+    if len(group.leaves) > 2 * MOST_CUTS:
+        return found
+    ranges, seen = _leaf_ranges(question, axes, group.leaves, threads)
+    group = question.group(axes, question.ranges.with_found(ranges))
+    try:
+        cuts = group.cuts
+    except TooLarge:
+        return found
+    if all(cut.direction == 0 for cut in cuts) and len(axes) == 1 and not question.inside(axes):
+        return found
+    subspace, columns = _subspace(question, axes, cuts)
+    survivors, cut_rows, leaf_rows = _survivors(subspace, cuts, columns, threads)
+    seen += prod(len(axis) for axis in subspace.axes)
+    first, starts, member_rows = _classes(cut_rows, leaf_rows)
+    if len(order) > 1:  # choices that are alike in every cut stand together: runs of them have narrow bounds
+        along = z_order(np.ascontiguousarray(cut_rows[first]))
+        lengths = np.diff(starts)[along]
+        member_rows = np.concatenate([member_rows[starts[k] : starts[k + 1]] for k in along])
+        first, starts = first[along], np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    at = places(subspace, survivors)
+    ids, offsets = _member_ids(found, order, at, starts, member_rows)
+    sets = _leaf_values(question, axes, [place[first] for place in at], group.leaves)
+    name = "+".join(found.space.axes[k].name for k in order)
+    row = np.arange(len(first))
+    axis = Axis(name, (), sets, row, max(1, len(row)))
+    if len(order) == 1:  # as it was, with fewer places
+        old = found.space.axes[order[0]]
+        axis = replace(old.take(at[0][first]), sets={n: v[at[0][first]] for n, v in old.sets.items()})
+    choices = prod(len(axis) for axis in subspace.axes)
+    gone = {
+        a.name: tuple(a.labels[i] for i in sorted(set(range(len(a))) - set(place.tolist())))
+        for a, place in zip(subspace.axes, at, strict=True)
+        if a.is_words
+    }
+    finding = Finding(tuple(n for k in order for n in found.names[found.space.axes[k].name]), choices, len(first), gone)
+    smaller = _replaced(found, order, axis, Members(offsets, ids), finding, seen, question.inside(axes))
+    return smaller if len(first) < choices else replace(found, evaluated=smaller.evaluated)
+
+
+def _subspace(question: _Question, axes: frozenset[int], cuts: Sequence[Cut]) -> tuple[Space, list[str]]:
+    """The choices, with a metric for every cut that is put together; and the columns that hold the cuts."""
+    metrics, columns = [], []
+    for k, cut in enumerate(cuts):
+        if isinstance(cut.expression, ast.Name):
+            columns.append(cut.expression.id)
+            continue
+        names = sorted({n.id for n in ast.walk(cut.expression) if isinstance(n, ast.Name)} & question.spread.keys())
+        formula = Formula(f"_cut_{k}", tuple(names), (), cut.expression)
+        metrics.append(Metric(formula.name, "", "", "a cut", formula))
+        columns.append(formula.name)
+    return question.subspace(axes, metrics), columns
+
+
+def _leaf_ranges(
+    question: _Question, axes: frozenset[int], leaves: Sequence[str], threads: int | None
+) -> tuple[dict[str, Interval], int]:
+    """The finite extremes of the values of a group, over its own choices; and how many choices that took to see."""
+    subspace = question.subspace(axes)
+    plan = Plan(subspace, leaves)
+    evaluator = Evaluator(plan)
+    found: dict[str, Interval] = {}
+    streamed: list[str] = []
+    for name in leaves:
+        value = plan.values[name]
+        if not value.is_table:
+            streamed.append(name)
+            continue
+        place = evaluator.place(name)
+        cells = evaluator.tables[place : place + prod(plan.box.sizes[a] for a in value.axes)]
+        found[name] = extremes(cells.view(np.float64) if value.kind == "float" else cells, finite=True)
+    if not streamed:
+        return found, 0
+
+    def extent(worker: Worker, run: range) -> list[tuple[float, float]]:
+        ends = [(np.inf, -np.inf)] * len(streamed)
+        for block in run:
+            if worker.visit(block):
+                for k, name in enumerate(streamed):
+                    low, high, _ = extremes(worker.column(name), finite=True)
+                    if low > -np.inf:
+                        ends[k] = min(ends[k][0], low), max(ends[k][1], high)
+        return ends
+
+    for ends in each(evaluator, extent, chunks(plan), threads):
+        for name, (low, high) in zip(streamed, ends, strict=True):
+            old = found.get(name, Interval(np.inf, -np.inf))
+            found[name] = Interval(min(old.low, low), max(old.high, high))
+    for name in streamed:
+        if not found[name].low <= found[name].high:
+            found[name] = Interval(-np.inf, np.inf, True)
+    return found, plan.points
+
+
+def _bits(values: npt.NDArray[Any]) -> Ints:
+    """Values as whole numbers that are equal when they are the same to the bit."""
+    return values.view(np.int64) if values.dtype == np.float64 else values.astype(np.int64)
+
+
+def _survivors(
+    subspace: Space, cuts: Sequence[Cut], columns: Sequence[str], threads: int | None
+) -> tuple[Ints, npt.NDArray[np.float64], Ints]:
+    """Ids, within the subspace, of the choices that are left, by id; their cuts, less being better; their leaves."""
+    together = [(k, leaf) for k, cut in enumerate(cuts) if not cut.is_single for leaf in cut.leaves]
+    leaves = list(dict.fromkeys(leaf for _, leaf in together))
+    strict = np.array([cut.strict if cut.direction else np.nan for cut in cuts])
+    signs = [float(cut.direction or 1) for cut in cuts]
+    owner = np.array([k for k, _ in together], np.int64)
+    place = np.array([leaves.index(leaf) for _, leaf in together], np.int64)
+    decides = np.array([cut.direction != 0 and np.isfinite(cut.strict) for cut in cuts], bool)
+    records = [k for k, axis in enumerate(subspace.axes) if axis.is_words and len(axis) > 1]
+    siblings = prod(len(subspace.axes[k]) for k in records)
+    records = records if 1 < siblings <= MOST_SIBLINGS else []
+    plan = Plan(subspace, [*columns, *leaves], innermost=records)
+    evaluator = Evaluator(plan)
+    local = threading.local()
+    sieves: list[Sieve] = []
+    aside: list[tuple[npt.NDArray[np.float64], Ints, Ints]] = []
+
+    def fold(worker: Worker, run: range) -> None:
+        if not hasattr(local, "sieve"):
+            local.sieve = Sieve(strict, owner)
+            sieves.append(local.sieve)
+            local.remover = np.full(siblings, -1, np.int64), np.full(siblings, SELDOM, np.int64)
+        for block in run:
+            count = worker.visit(block)
+            if not count:
+                continue
+            ids = worker.walk_ids(block)
+            held = np.empty((len(columns), count))
+            for k, name in enumerate(columns):
+                held[k] = worker.column(name)
+                if signs[k] < 0.0:
+                    np.negative(held[k], out=held[k])
+            bits = np.empty((len(leaves), count), np.int64)
+            for m, name in enumerate(leaves):
+                bits[m] = _bits(worker.column(name))
+            rows, row_leaves = np.empty((count + 1, len(columns))), np.empty((count + 1, len(owner)), np.int64)
+            picked = np.empty(count + 1, np.int64)
+            finite = stand_up(held, bits, place, rows, row_leaves, picked)
+            if finite < count:  # what is not finite is no better and no worse; what an objective turns to nan is gone
+                odd = ~np.isfinite(held).all(axis=0) & ~np.isnan(held[decides]).any(axis=0)
+                aside.append((held[:, odd].T, bits[:, odd].T[:, place], ids[odd]))
+            rows, row_leaves, picked = rows[:finite], row_leaves[:finite], picked[:finite]
+            if records:
+                tile, sibling = np.divmod(worker.positions[picked].astype(np.int64), siblings)
+                remover, rested = local.remover
+                left = among_siblings(rows, row_leaves, tile, sibling, remover, rested, strict, owner)
+                rows, row_leaves, picked = rows[left], row_leaves[left], picked[left]
+            local.sieve.fold(rows, row_leaves, ids[picked])
+
+    runs = list(chunks(plan, plan.box.points))  # in no order: along an axis that improves things all would stay a while
+    np.random.default_rng(len(runs)).shuffle(runs)
+    for _ in each(evaluator, fold, runs, threads):
+        pass
+    merged = Sieve(strict, owner)
+    for sieve in sieves:
+        merged.merge(sieve)
+    rows, held, walked = (np.concatenate(parts) for parts in zip(merged.result(), *aside, strict=True))
+    ids = design_ids(plan, walked)
+    order = np.argsort(ids, kind="stable")
+    return ids[order], rows[order], held[order]
+
+
+def _classes(cuts: npt.NDArray[np.float64], leaves: Ints) -> tuple[Ints, Ints, Ints]:
+    """Rows that agree in all bits, together: the first of each class, where each starts, and all rows by class."""
+    bits = np.concatenate([cuts.view(np.int64).reshape(cuts.shape), leaves], axis=1)
+    if not bits.shape[1]:  # nothing of the group is seen: all are one
+        return np.zeros(1, np.int64), np.array([0, len(cuts)], np.int64), np.arange(len(cuts), dtype=np.int64)
+    order = np.lexsort((np.arange(len(bits)), *bits.T))
+    fresh = np.ones(len(bits), bool)
+    fresh[1:] = (bits[order[1:]] != bits[order[:-1]]).any(axis=1)
+    starts = np.append(np.flatnonzero(fresh), len(bits))
+    by_first = np.argsort(order[starts[:-1]], kind="stable")
+    lengths = np.diff(starts)[by_first]
+    rows = np.concatenate([order[starts[k] : starts[k + 1]] for k in by_first]) if len(by_first) else order
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return rows[offsets[:-1]], offsets, rows
+
+
+def _member_ids(found: Thinned, axes: Sequence[int], at: Sequence[Ints], starts: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """The designs behind each class: all combinations of those behind the places of each of its rows."""
+    if all(found.members[k].counts.max(initial=1) == 1 for k in axes):
+        ids = np.zeros(len(rows), np.int64)
+        for k, place in zip(axes, at, strict=True):
+            ids += found.members[k].first[place[rows]]
+        return _sorted_runs(ids, starts)
+    runs = []
+    for row in rows:
+        ids = np.zeros(1, np.int64)
+        for k, place in zip(axes, at, strict=True):
+            members = found.members[k]
+            part = members.ids[members.starts[place[row]] : members.starts[place[row] + 1]]
+            ids = (ids[:, None] + part).reshape(-1)
+        runs.append(ids)
+    lengths = np.array([len(run) for run in runs], np.int64)
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return _sorted_runs(np.concatenate(runs) if runs else np.empty(0, np.int64), ends[starts])
+
+
+def _sorted_runs(ids: Ints, starts: Ints) -> tuple[Ints, Ints]:
+    """The ids of every run in ascending order."""
+    run = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    return ids[np.lexsort((ids, run))], starts
+
+
+def _leaf_values(
+    question: _Question, axes: frozenset[int], at: Sequence[Ints], leaves: Sequence[str]
+) -> dict[str, npt.NDArray[Any]]:
+    """The values of a group, computed at some of its choices."""
+    subspace = replace(question.subspace(axes), conditions=())
+    sets: dict[str, Any] = {}
+    for axis, place in zip(subspace.axes, at, strict=True):
+        sets |= {name: values[place] for name, values in axis.sets.items()}
+    count = len(at[0])
+    row = np.arange(count)
+    listed = replace(subspace, axes=(Axis("row", (), sets, row, max(1, count)),))
+    plan = Plan(listed, leaves)
+    worker = Worker(Evaluator(plan))
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in leaves}
+    with np.errstate(all="ignore"):
+        for block in range(plan.box.blocks if count else 0):
+            worker.visit(block)
+            for name in leaves:
+                parts[name].append(worker.column(name))
+    empty = {name: np.empty(0, worker.dtype(name)) for name in leaves}
+    return {name: np.concatenate([empty[name], *parts[name]]) for name in leaves}
+
+
+# ------------------------------------------------------------------------------------------- which axes to put together
+
+
+def _best_group(question: _Question, least: int) -> frozenset[int] | None:
+    """The axes that are worth putting together: what sifting them and walking the rest costs least; None for none."""
+    found = question.found
+    long = [k for k, axis in enumerate(found.space.axes) if len(axis) > 1]
+    if len(long) < 2 or found.points < least:
+        return None
+    ranges, sample = _sampled(question)
+    best: tuple[float, frozenset[int]] | None = None
+    for left_out in (1, 2):
+        for rest in combinations(long, left_out):
+            axes = frozenset(long) - frozenset(rest)
+            choices = prod(len(found.space.axes[k]) for k in axes)
+            if not 1 < choices <= LARGEST_GROUP or not axes:
+                continue
+            cost = choices + found.points * _share_left(question, axes, ranges, sample, choices)
+            if best is None or cost < best[0]:
+                best = cost, axes
+    if best is None or best[0] > found.points / 2:
+        return None
+    return best[1]
+
+
+def _sampled(question: _Question) -> tuple[Ranges, dict[str, npt.NDArray[Any]]]:
+    """Every value of a question at some designs drawn at random, and the ranges these span."""
+    draw = np.random.default_rng(20_240_229)
+    space = question.space
+    at = [draw.integers(len(axis), size=SAMPLE) for axis in space.axes]
+    sets: dict[str, Any] = {}
+    for axis, place in zip(space.axes, at, strict=True):
+        sets |= {name: values[place] for name, values in axis.sets.items()}
+    row = np.arange(SAMPLE)
+    fixed = {name: value for name, value in (dict(space.fixed) | space.constants).items() if name not in sets}
+    conditions = {c: replace(condition.formula, name=c) for c, condition in _named(space).items()}
+    extra = [Metric(name, "", "", "a condition", formula) for name, formula in conditions.items()]
+    listed = replace(
+        space,
+        axes=(Axis("row", (), sets, row, SAMPLE),),
+        fixed=fixed,
+        conditions=(),
+        graph=space.graph.extended(extra, {}),
+    )
+    names = [name for name in question.plan.values if not name.startswith("#") and not name.startswith("_keep")]
+    names = [name for name in names if name in listed.graph]
+    plan = Plan(listed, names)
+    worker = Worker(Evaluator(plan))
+    with np.errstate(all="ignore"):
+        worker.visit(0)
+        found = {name: worker.column(name).copy() for name in names}
+    return question.ranges.with_found({n: extremes(v, finite=True) for n, v in found.items()}), found
+
+
+def _named(space: Space) -> dict[str, Any]:
+    return {f"_where_{k}": condition for k, condition in enumerate(space.conditions)}
+
+
+def _share_left(
+    question: _Question, axes: frozenset[int], ranges: Ranges, sample: Mapping[str, npt.NDArray[Any]], choices: int
+) -> float:
+    """The share of a group's choices that is likely to be left, judged by how fast that of a sample falls."""
+    group = question.group(axes, ranges)
+    try:
+        cuts = group.cuts
+    except TooLarge:
+        return 1.0
+    if not cuts:
+        return 1.0 / choices
+    if all(cut.direction == 0 for cut in cuts):
+        return 1.0
+    rows = np.empty((SAMPLE, len(cuts)))
+    with np.errstate(all="ignore"):
+        for k, cut in enumerate(cuts):
+            scope = {name: Interval(sample[name], sample[name]) for name in cut.leaves}
+            value = evaluate(cut.expression, scope, question.space.graph.words).low
+            rows[:, k] = float(cut.direction or 1) * value
+    keep = np.ones(SAMPLE, bool)
+    for k in question.inside(axes):
+        keep &= sample[f"_where_{k}"] != 0
+    rows = rows[keep & np.isfinite(rows).all(axis=1)]
+    if len(rows) < 32:
+        return 1.0
+    strict = np.array([cut.strict if cut.direction else np.nan for cut in cuts])
+
+    def left(count: int) -> int:
+        sieve = Sieve(strict, np.empty(0, np.int64))
+        sieve.fold(np.ascontiguousarray(rows[:count]), np.empty((count, 0), np.int64), np.arange(count))
+        return max(1, len(sieve.result()[2]))
+
+    few = len(rows) // 4
+    growth = float(np.log(left(len(rows)) / left(few)) / np.log(len(rows) / few))
+    kept = keep.mean() * choices
+    return float(min(1.0, left(len(rows)) / len(rows) * (kept / len(rows)) ** (min(1.0, growth) - 1.0)) * keep.mean())
+
+
+def expanded(found: Thinned, at: Iterable[Ints]) -> tuple[Ints, Ints]:
+    """The smallest design id behind each point of the smaller space, and how many designs there are behind it."""
+    ids, counts = None, None
+    for members, place in zip(found.members, at, strict=True):
+        ids = members.first[place] if ids is None else ids + members.first[place]
+        counts = members.counts[place] if counts is None else counts * members.counts[place]
+    assert ids is not None and counts is not None
+    return ids, counts
