@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from sweep.frontier import Frontier
     from sweep.space import Space
 
+    Parameter = click.ParamType[float]
+else:
+    Parameter = click.ParamType
+
 MOST_NAMED = 12  # records that are named as out of the question
 
 
-class Share(click.ParamType[float]):
+class Share(Parameter):
     """A share as a number or in percent: 0.001 or 0.1%."""
 
     name = "share"
