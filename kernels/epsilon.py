@@ -10,12 +10,14 @@ in which designs came.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from kernels.folding import Walk
 from kernels.nondominated import nondominated
-from kernels.pareto import RunningFrontier
+from kernels.pareto import Positions, RunningFrontier
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -65,10 +67,18 @@ class EpsilonFrontier:
         self._exact.fold(objectives, ids)
         self._after(len(ids))
 
-    def fold_columns(self, columns: list[Floats], signs: list[float], ids: Ints) -> None:
+    def fold_columns(
+        self, columns: Sequence[Floats], signs: Sequence[float], ids: Ints | Callable[[Positions], Ints]
+    ) -> None:
         """As fold, of columns of which some are to be maximised: their sign is -1."""
         self._exact.fold_columns(columns, signs, ids)
-        self._after(len(ids))
+        self._after(len(columns[0]))
+
+    def fold_walk(self, walk: Walk, named: Callable[[Ints], Ints]) -> None:
+        """As RunningFrontier.fold_walk."""
+        before = walk.held
+        self._exact.fold_walk(walk, named)
+        self._after(walk.held - before)
 
     def merge(self, other: EpsilonFrontier) -> None:
         """Take in everything that another has seen."""

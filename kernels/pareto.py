@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from kernels.compiler import jit
 from kernels.dominance import lexicographic, mark_new, unbeaten
+from kernels.folding import Walk
 from kernels.nondominated import as_columns, screened, unbeaten_with_ties
 from kernels.screen import CHUNK, Screen, build_screen
 
@@ -136,6 +137,23 @@ class RunningFrontier:
         if known.shape != shapes[0]:
             raise ValueError(f"ids have shape {known.shape}, not {shapes[0]}")
         self._take(columns, signed, lambda found: known[found], counts)
+
+    def fold_walk(self, walk: Walk, named: Callable[[Ints], Ints]) -> None:
+        """Take in the blocks that a walk has entered, without a step of Python a block.
+
+        named gives the ids by which rows are known, of numbers in the order of the walk.
+        """
+        while not walk.done:
+            if len(self._ids_waiting) - self._num_waiting < CHUNK:
+                self._settle()
+            if self._screen is None:
+                seen = walk.seen[~np.isnan(walk.seen).any(axis=1)]
+                self._screen = build_screen(self._rows, seen if len(seen) else self._seen, self._missed)
+            n = self._num_waiting
+            rows = self._waiting[n:] if self._ties == "all" else self._found[n:]
+            ids = np.empty(len(rows), dtype=np.int64)
+            count = walk.sift(self._screen, rows, ids)
+            self._wait(rows[:count], named(ids[:count]), None)
 
     def merge(self, other: RunningFrontier) -> None:
         """Take in everything that another frontier has seen; counts add up."""

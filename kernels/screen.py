@@ -29,6 +29,8 @@ Positions = npt.NDArray[np.int32]
 Columns = tuple[Floats, ...]
 
 CHUNK = 1024  # rows that stay in the first-level cache
+GROUP = 64  # rows that are first looked at together, by the best of each objective among them
+LANES = 8  # of them, least numbers are kept side by side: that vectorises
 NUM_CHAMPIONS = 32
 NUM_LEADERS = 4  # of them, those that may become the champion of a chunk
 TRIED_ROWS = 16  # of a chunk, when the champion is chosen anew
@@ -87,6 +89,78 @@ def load(columns: Columns, signs: Floats, first: int, size: int, chunk: Floats) 
         column, sign, target = columns[j][first : first + size], signs[j], chunk[j]
         for i in range(size):
             target[i] = sign * column[i]
+
+
+@jit
+def known_beats(
+    chunk: Floats,
+    i: int,
+    by_bits: Bools,
+    origins: Floats,
+    scales: Floats,
+    steps: Positions,
+    thresholds: Floats,
+    table: Floats,
+    levels: int,
+) -> bool:
+    """Whether a known row beats column i of chunk, by the table; not every one that is beaten is seen to be."""
+    cell = strict = 0
+    for j in range(chunk.shape[0] - 1):
+        value = chunk[j, i]
+        bucket = steps[j, step_of(value, by_bits[j], origins[j], scales[j], steps.shape[1])]
+        cell = cell * levels + 2 * bucket + (thresholds[j, bucket] <= value)
+        strict = strict * levels + 2 * bucket
+    known, last = table[cell], chunk[chunk.shape[0] - 1, i]
+    return known < last or (known == last and table[strict] <= last)
+
+
+@jit
+def without_beaten_groups(
+    chunk: Floats,
+    size: int,
+    corners: Floats,
+    champions: Floats,
+    by_bits: Bools,
+    origins: Floats,
+    scales: Floats,
+    steps: Positions,
+    thresholds: Floats,
+    table: Floats,
+    buckets: int,
+    which: Ints,
+) -> int:
+    """Close up a chunk in place without those runs of GROUP rows whose best corner a known row beats.
+
+    which[i] becomes the place that row i had; returns how many rows are left. A row with nan counts for nothing.
+    """
+    left = 0
+    for first in range(0, size, GROUP):
+        last = min(first + GROUP, size)
+        for j in range(chunk.shape[0]):
+            corners[j, 0] = np.inf
+            if last - first == GROUP:
+                row, lanes = chunk[j, first:last], corners[j]
+                lanes[:] = np.inf
+                for start in range(0, GROUP, LANES):
+                    for k in range(LANES):
+                        lanes[k] = row[start + k] if row[start + k] < lanes[k] else lanes[k]
+                for k in range(1, LANES):
+                    lanes[0] = lanes[k] if lanes[k] < lanes[0] else lanes[0]
+            else:
+                for i in range(first, last):
+                    corners[j, 0] = chunk[j, i] if chunk[j, i] < corners[j, 0] else corners[j, 0]
+        beaten = champions.shape[0] > 0 and champion_beats(champions, 0, corners, 0)
+        if not beaten and buckets > 0:
+            beaten = known_beats(corners, 0, by_bits, origins, scales, steps, thresholds, table, 2 * buckets)
+        if not beaten:
+            for j in range(chunk.shape[0]):
+                if left < first:
+                    for i in range(last - first):
+                        chunk[j, left + i] = chunk[j, first + i]
+            for i in range(last - first):
+                which[left + i] = first + i
+            left += last - first
+    return left
 
 
 @jit
@@ -157,6 +231,61 @@ def has_nan(chunk: Floats, i: int) -> bool:
 
 
 @jit
+def sift_chunk(
+    chunk: Floats,
+    size: int,
+    champions: Floats,
+    by_bits: Bools,
+    origins: Floats,
+    scales: Floats,
+    steps: Positions,
+    thresholds: Floats,
+    table: Floats,
+    buckets: int,
+    scratch: Bytes,
+    left: Ints,
+) -> int:
+    """How many of chunk[k, size] nothing known beats and hold no nan; left says which. scratch[2, CHUNK] is room."""
+    if size == 0:
+        return 0
+    marks, beaten = scratch[0], scratch[1]
+    if champions.shape[0] > 0:
+        choose_champion(champions, chunk, size)
+    beaten[:size] = 0
+    unbeaten = size
+    asked = 0
+    while asked < min(NUM_LEADERS, champions.shape[0]) and unbeaten * FEW_LEFT > size:
+        unbeaten = mark_beaten(champions, asked, chunk, size, marks, beaten)
+        asked += 1
+    num_left = 0
+    for i in range(size):
+        left[num_left] = i
+        num_left += beaten[i] == 0
+    num_kept = 0
+    for m in range(num_left):
+        i = left[m]
+        c = asked
+        while c < champions.shape[0] and not champion_beats(champions, c, chunk, i):
+            c += 1
+        if c < champions.shape[0]:
+            if c > NUM_LEADERS:  # not a leader: a place forward, so that the best are asked first
+                swap(champions, c, c - 1)
+            continue
+        if buckets > 0 and known_beats(chunk, i, by_bits, origins, scales, steps, thresholds, table, 2 * buckets):
+            continue
+        if has_nan(chunk, i):
+            continue
+        if num_kept > 0:  # along an axis that improves everything, each row beats the one before
+            if beats(chunk, left[num_kept - 1], i):
+                continue
+            if beats(chunk, i, left[num_kept - 1]):
+                num_kept -= 1
+        left[num_kept] = i
+        num_kept += 1
+    return num_kept
+
+
+@jit
 def survive(
     columns: Columns,
     signs: Floats,
@@ -179,58 +308,20 @@ def survive(
     """
     num_objectives, num_rows = signs.size, columns[0].size
     chunk = np.empty((num_objectives, CHUNK))
-    marks, beaten, left = np.empty(CHUNK, np.uint8), np.empty(CHUNK, np.uint8), np.empty(CHUNK, np.int64)
-    levels = 2 * buckets
+    scratch = np.empty((2, CHUNK), np.uint8)
+    left, which, corners = np.empty(CHUNK, np.int64), np.empty(CHUNK, np.int64), np.empty((num_objectives, LANES))
     count = 0
-    well_chosen = False
     while first < num_rows and count + CHUNK <= positions.size:
         size = min(CHUNK, num_rows - first)
         load(columns, signs, first, size, chunk)
-        if not well_chosen and champions.shape[0] > 0:
-            choose_champion(champions, chunk, size)
-        beaten[:] = 0
-        unbeaten = size
-        asked = 0
-        while asked < min(NUM_LEADERS, champions.shape[0]) and unbeaten * FEW_LEFT > size:
-            unbeaten = mark_beaten(champions, asked, chunk, size, marks, beaten)
-            if asked == 0:
-                well_chosen = 4 * unbeaten < size
-            asked += 1
-        num_left = 0
-        for i in range(size):
-            left[num_left] = i
-            num_left += beaten[i] == 0
-        num_kept = 0
-        for m in range(num_left):
-            i = left[m]
-            c = asked
-            while c < champions.shape[0] and not champion_beats(champions, c, chunk, i):
-                c += 1
-            if c < champions.shape[0]:
-                if c > NUM_LEADERS:  # not a leader: a place forward, so that the best are asked first
-                    swap(champions, c, c - 1)
-                continue
-            if buckets > 0:
-                cell = strict = 0
-                for j in range(num_objectives - 1):
-                    value = chunk[j, i]
-                    bucket = steps[j, step_of(value, by_bits[j], origins[j], scales[j], steps.shape[1])]
-                    cell = cell * levels + 2 * bucket + (thresholds[j, bucket] <= value)
-                    strict = strict * levels + 2 * bucket
-                known, last = table[cell], chunk[num_objectives - 1, i]
-                if known < last or (known == last and table[strict] <= last):
-                    continue
-            if has_nan(chunk, i):
-                continue
-            if num_kept > 0:  # along an axis that improves everything, each row beats the one before
-                if beats(chunk, left[num_kept - 1], i):
-                    continue
-                if beats(chunk, i, left[num_kept - 1]):
-                    num_kept -= 1
-            left[num_kept] = i
-            num_kept += 1
+        left_over = without_beaten_groups(
+            chunk, size, corners, champions, by_bits, origins, scales, steps, thresholds, table, buckets, which
+        )
+        num_kept = sift_chunk(
+            chunk, left_over, champions, by_bits, origins, scales, steps, thresholds, table, buckets, scratch, left
+        )
         for m in range(num_kept):
-            positions[count + m] = first + left[m]
+            positions[count + m] = first + which[left[m]]
         for j in range(num_objectives):
             for m in range(num_kept):
                 rows[count + m, j] = chunk[j, left[m]]

@@ -34,6 +34,7 @@ Ints = npt.NDArray[np.int64]
 Ties = Literal["all", "one"]
 
 FOLDED_POINTS = 1 << 22  # points a thread folds at once: they leave nothing behind but the frontier
+LEAST_RUNS = 64  # that a walk is cut into
 MOST_DESIGNS = 1 << 24  # that are listed: more tie than anyone reads
 
 
@@ -102,6 +103,25 @@ def frontier(
     return Frontier(frame, looked, None, found.findings, found.boxes, found.choices)
 
 
+def scattered(plan: Plan) -> list[range]:
+    """The blocks of a plan, each once: first some from everywhere, then the runs between these, in no order.
+
+    What comes early is what the rest is held against. In the order of the walk, where an axis improves things step by
+    step, everything would be on the frontier for a while.
+    """
+    blocks = plan.box.blocks
+    step = max(2, min(FOLDED_POINTS // max(1, plan.box.points), blocks // LEAST_RUNS))
+    if blocks < 2 * step:
+        return list(chunks(plan))
+    firsts = [range(first, first + 1) for first in range(0, blocks, step)]
+    runs = [range(first + 1, min(first + step, blocks)) for first in range(0, blocks, step)]
+    draw = np.random.default_rng(blocks)
+    return [
+        *(firsts[k] for k in draw.permutation(len(firsts))),
+        *(runs[k] for k in draw.permutation(len(runs)) if runs[k]),
+    ]
+
+
 def _walked(
     space: Space,
     objectives: Sequence[tuple[str, float]],
@@ -119,22 +139,30 @@ def _walked(
     def empty() -> RunningFrontier | EpsilonFrontier:
         return RunningFrontier(len(names), ties) if not epsilon else EpsilonFrontier(len(names), epsilon)
 
+    def named(walked: Ints) -> Ints:
+        return design_ids(plan, walked)
+
     def fold(worker: Worker, run: range) -> tuple[int, int]:
         if not hasattr(local, "frontier"):
             local.frontier = empty()
             running.append(local.frontier)
+            local.walk = worker.walk(names, signs)
+        if local.walk is not None:
+            local.walk.enter(run)
+            local.frontier.fold_walk(local.walk, named)
+            return len(run), local.walk.held
         feasible = 0
         for block in run:
             count = worker.visit(block)
             if count:
                 feasible += count
                 columns = [worker.column(name) for name in names]
-                ids = design_ids(plan, worker.walk_ids(block)) if ties == "one" or epsilon else worker.walk_ids(block)
-                local.frontier.fold_columns(columns, signs, ids)
+                walked = worker.walk_ids(block)
+                local.frontier.fold_columns(columns, signs, lambda found, walked=walked: named(walked[found]))
         return len(run), feasible
 
     feasible = done = 0
-    for blocks, count in each(evaluator, fold, chunks(plan, FOLDED_POINTS), threads):
+    for blocks, count in each(evaluator, fold, scattered(plan), threads):
         feasible += count
         done += blocks
         if progress is not None:
@@ -147,7 +175,7 @@ def _walked(
         return Frontier(_listed(space, values, ids), plan.points, feasible)
     if ties == "one":
         return Frontier(_listed(space, values, ids, merged.counts, True), plan.points, feasible)
-    return Frontier(_listed(space, values, design_ids(plan, ids)), plan.points, feasible)
+    return Frontier(_listed(space, values, ids), plan.points, feasible)
 
 
 def _merged(objectives: Floats, ids: Ints, counts: Ints) -> tuple[Floats, Ints, Ints]:

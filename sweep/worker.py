@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from kernels.compiler import plain, workspace
 from kernels.driver import HELD, POINTS, state, visit
+from kernels.folding import Walk
 from kernels.rows import IDS, gather_rows, take
 from sweep.evaluator import Cells, Evaluator
 
@@ -98,6 +99,14 @@ class Worker:
         start, stop = blocks.start, blocks.stop
         next_block, end, count = take(self._loops, program, state, start, stop, end, room, columns, addresses, narrow)
         return int(next_block), int(end), int(count)
+
+    def walk(self, names: Sequence[str], signs: Sequence[float]) -> Walk | None:
+        """The objectives of this worker's blocks for a running frontier to sift; None where loops are not compiled."""
+        if not self.evaluator.compiled:
+            return None
+        columns = [self._columns[name] for name in names]
+        is_whole = [self.plan.values[name].kind != "float" for name in names]
+        return Walk(self._loops, self._program, self.state, self.plan.box.points, columns, is_whole, signs)
 
     def _gather(self, found: Mapping[str, Cells]) -> None:
         """Fill columns, each as long as positions."""
