@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from sweep.dataset import DesignsDataset
+    from sweep.emptiness import Emptiness
     from sweep.explain import Line
     from sweep.run import Finished
 
@@ -71,6 +72,12 @@ class Designs:
         from sweep.frontier import frontier
 
         return frontier(resolve.narrow(self.space, where, minimize, maximize)).frame
+
+    def why_empty(self, where: Iterable[str] = ()) -> Emptiness:
+        """What each condition removes, and which one, relaxed by how little, leaves a design where none is left."""
+        from sweep.emptiness import why_empty
+
+        return why_empty(resolve.narrow(self.space, where))
 
     def write(self, folder: str | Path) -> Finished:
         """Evaluate the space into a run folder, or continue one that was interrupted."""

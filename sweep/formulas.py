@@ -90,9 +90,8 @@ class Formulas(Collector):
             if declared is not None and declared.kind == "int" and declared.formula is not None and not self.problems:
                 whole = f"({text}) % 1 == 0 and ({text}) >= {declared.low:g}"
                 formula = renamed(from_text(name, whole), SHORT)
-                conditions.append(
-                    Condition(f"{name} is a whole number of at least {declared.low:g}", whole, formula, True)
-                )
+                label = f"{name} is a whole number of at least {declared.low:g}"
+                conditions.append(Condition(label, whole, formula, True, True))
         for label, text in where.items():
             condition = self.condition(graph, f'where."{label}"', label, text)
             if condition is not None:

@@ -235,25 +235,55 @@ class Plan:
     def _cut(self, order: Sequence[int]) -> Box:
         """The blocks of the walk in this order that cost least: large ones are fewer, small ones stay in the cache."""
         sizes = [len(self.space.axes[a]) for a in order]
-        computed = [
-            n for n in self._nodes if prod(sizes[order.index(a)] for a in self._spread[n]) > self._largest_table
-        ]
         best: tuple[float, Box] | None = None
         box, halved = cut(sizes), 0
         while best is None or box.points >= LEAST_BLOCK_POINTS:
-            extent = dict(zip(order, box.extents, strict=True))
-            cells = nanoseconds = 0.0
-            full = sizes[box.sliced] / (box.counts[box.sliced] * box.extents[box.sliced] or 1) if sizes else 1.0
-            for name in computed:
-                cells += prod(extent[a] for a in self._spread[name])
-                moves = [k for k, a in enumerate(order) if a in self._spread[name] and box.counts[k] > 1]
-                times = prod(box.counts[: moves[-1] + 1]) if moves else 1
-                filled = full if sizes and order[box.sliced] in self._spread[name] else 1.0
-                nanoseconds += times * (CALL_NS + filled * self._computing(name, order, box))
-            nanoseconds *= FAR if cells > NEAR_CELLS else 1.0
-            nanoseconds += box.blocks * BLOCK_NS
+            nanoseconds = self._walking(order, box)
             if best is None or nanoseconds < best[0]:
                 best = (nanoseconds, box)
             halved += 1
             box = cut(sizes, halved=halved)
         return best[1]
+
+    def _walking(self, order: Sequence[int], box: Box) -> float:
+        """Nanoseconds that a walk in this order takes on one core, tables apart, designs not read out."""
+        cells = nanoseconds = 0.0
+        extent = dict(zip(order, box.extents, strict=True))
+        for name in self._nodes:
+            spread = self._spread[name]
+            if prod(box.sizes[order.index(a)] for a in spread) <= self._largest_table:
+                continue
+            cells += prod(extent[a] for a in spread)
+            nanoseconds += self._times(spread, order, box) * self._calling(name, order, box)
+        nanoseconds *= FAR if cells > NEAR_CELLS else 1.0
+        return nanoseconds + box.blocks * BLOCK_NS
+
+    def _calling(self, name: str, order: Sequence[int], box: Box) -> float:
+        """Nanoseconds that computing a value once takes, over a block of the average size."""
+        if not box.sizes or order[box.sliced] not in self._spread[name]:
+            return CALL_NS + self._computing(name, order, box)
+        full = box.sizes[box.sliced] / (box.counts[box.sliced] * box.extents[box.sliced] or 1)
+        return CALL_NS + full * self._computing(name, order, box)
+
+    @staticmethod
+    def _times(spread: frozenset[int], order: Sequence[int], box: Box) -> int:
+        """How often a walk computes what varies along these axes: whenever a block moves along one of them."""
+        moves = [k for k, a in enumerate(order) if a in spread and box.counts[k] > 1]
+        return prod(box.counts[: moves[-1] + 1]) if moves else 1
+
+    def times(self, name: str) -> int:
+        """How often a walk computes a value that is no table."""
+        return self._times(self._spread[name], self.order, self.box)
+
+    def nanoseconds(self, name: str) -> float:
+        """What computing a value that is no table is expected to take over a whole walk, on one core, in a cache."""
+        return self.times(name) * self._calling(name, self.order, self.box)
+
+    @property
+    def nanoseconds_a_design(self) -> float:
+        """What visiting a design is expected to take on one core of the server that the constants are from.
+
+        Tables and reading designs out are left aside, and so is what conditions on inputs save. nan where there is no
+        design.
+        """
+        return self._walking(self.order, self.box) / self.points if self.points else float("nan")

@@ -21,7 +21,7 @@ from kernels.graph import Graph
 from kernels.quantiles import quantile_of
 from sweep.errors import Problem, SpecError
 from sweep.formulas import SHORT, Formulas, following, on_inputs
-from sweep.space import Axis, Condition, Space
+from sweep.space import Axis, Condition, Space, Written
 from sweep.spec import FrontierTable, Spec, find, parse
 from sweep.values import Values
 
@@ -84,7 +84,7 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
 
 def consistency(graph: Graph) -> list[Condition]:
     """What the inputs of every design must fulfil together, as conditions that come before those of a spec."""
-    return [Condition(rule.label, rule.text, rule.formula, on_inputs(graph, rule.formula)) for rule in RULES]
+    return [Condition(rule.label, rule.text, rule.formula, on_inputs(graph, rule.formula), True) for rule in RULES]
 
 
 def _check_consistency(space: Space, name: str) -> None:
@@ -147,7 +147,8 @@ def prune(space: Space) -> Space:
             axes[along[0]] = axis.take(np.flatnonzero(np.array(holds, bool)))
         elif not (condition.on_inputs and _holds_everywhere(space, condition, given, [axes[i] for i in along])):
             left.append(condition)
-    return replace(space, axes=tuple(axes), conditions=tuple(left))
+    written = space.written or Written(space.axes, space.conditions)
+    return replace(space, axes=tuple(axes), conditions=tuple(left), written=written)
 
 
 def _holds_everywhere(
@@ -184,7 +185,9 @@ def narrow(
     if formulas.problems:
         raise SpecError("the command", formulas.problems)
     conditions = [replace(c, on_inputs=on_inputs(space.graph, c.formula)) for c in added if c is not None]
-    space = replace(space, conditions=(*space.conditions, *conditions))
+    before = space.written or Written(space.axes, space.conditions)
+    written = replace(before, conditions=(*before.conditions, *conditions))
+    space = replace(space, conditions=(*space.conditions, *conditions), written=written)
     if any(objectives):
         space = replace(space, minimize=objectives[0], maximize=objectives[1])
     return prune(space)

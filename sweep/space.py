@@ -1,7 +1,7 @@
 """A space: the product of its axes, what is fixed beside them, and the conditions that its designs must meet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -51,12 +51,24 @@ class Axis:
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition of a spec: designs for which it does not hold are not part of the space."""
+    """A condition of a spec: designs for which it does not hold are not part of the space.
+
+    is_inherent says that without it a design contradicts itself, so that nobody can ask for less.
+    """
 
     label: str
     text: str
     formula: Formula
     on_inputs: bool
+    is_inherent: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """The axes and conditions of a space before conditions on one axis alone took values from it."""
+
+    axes: tuple[Axis, ...]
+    conditions: tuple[Condition, ...]
 
 
 def _is_constant(values: Column) -> bool:
@@ -72,7 +84,8 @@ class Space:
     """Axes in the order of the spec, the first one slowest in the numbering of designs.
 
     fixed maps every other input (and metrics given by hand) to its value, words as codes. chosen are the record ids
-    that fixed some of them. stated says, of each input that the spec left open, which default was used.
+    that fixed some of them. stated says, of each input that the spec left open, which default was used. written is
+    what conditions on one axis alone were applied to, for those who ask what each condition removes.
     """
 
     name: str
@@ -88,6 +101,14 @@ class Space:
     own_metrics: tuple[str, ...] = ()
     description: str = ""
     text: str = ""  # the spec as given
+    written: Written | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def unpruned(self) -> "Space":
+        """The space with every value of its axes and every condition, those on one axis alone too."""
+        if self.written is None:
+            return self
+        return replace(self, axes=self.written.axes, conditions=self.written.conditions, written=None)
 
     @cached_property
     def size(self) -> int:

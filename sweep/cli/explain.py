@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from typing import Literal
+
 import click
 
-from sweep.cli.shared import open_space, settings
+from sweep.cli.shared import objective_options, open_space, settings, where_option
 
 
 @click.command("explain")
@@ -13,15 +16,41 @@ from sweep.cli.shared import open_space, settings
 @click.option("--metric", "metrics", multiple=True, metavar="METRIC", help="Only this metric and what it takes.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Describe a design by its inputs instead.")
 @click.option("--all", "everything", is_flag=True, help="Show the inputs that kept their defaults too.")
+@click.option("--plan", is_flag=True, help="Show how the whole space would be computed instead of one design.")
+@objective_options
+@where_option
+@click.option("--reason", is_flag=True, help="With --plan: what reasoning leaves out, of small spaces too.")
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", help="Of --plan.")
 def explain_command(
-    spec_or_run: str | None, design_id: int | None, metrics: tuple[str, ...], sets: tuple[str, ...], everything: bool
+    spec_or_run: str | None,
+    design_id: int | None,
+    metrics: tuple[str, ...],
+    sets: tuple[str, ...],
+    everything: bool,
+    plan: bool,
+    minimize: tuple[str, ...],
+    maximize: tuple[str, ...],
+    where: tuple[str, ...],
+    reason: bool,
+    format_: Literal["table", "json"],
 ) -> None:
     """Show how a design's numbers come about: formula, numbers in place, source.
 
     \b
         sweep explain first-look 12345 --metric loss_nats
         sweep explain --set model=llama-3.1-8b --metric kv_cache_bytes
+        sweep explain --plan laptop
+
+    With --plan, how the space would be computed: the walk and its blocks, which values are tables and how often the
+    others are computed, the speed expected and measured, and what each condition removes.
     """
+    if plan:
+        if spec_or_run is None or design_id is not None or metrics or sets or everything:
+            raise click.UsageError("--plan takes SPEC_OR_RUN, --where, --minimize and --maximize, and no design")
+        explain_plan(spec_or_run, minimize, maximize, where, reason, format_)
+        return
+    if minimize or maximize or where or reason or format_ != "table":
+        raise click.UsageError("--minimize, --maximize, --where, --reason and --format belong to --plan")
     from kernels.graph import near
     from sweep.columns import wanted
     from sweep.errors import Problem, SpecError
@@ -65,3 +94,22 @@ def explain_command(
         click.echo(f"    {line.source}")
     if hidden:
         click.echo(f"{hidden} inputs kept their defaults; --all shows them")
+
+
+def explain_plan(
+    spec_or_run: str,
+    minimize: tuple[str, ...],
+    maximize: tuple[str, ...],
+    where: tuple[str, ...],
+    reason: bool,
+    format_: Literal["table", "json"],
+) -> None:
+    """Print how a space would be computed."""
+    from sweep.planned import planned
+    from sweep.resolve import narrow
+
+    space = narrow(open_space(spec_or_run), where, minimize, maximize)
+    if reason and not (space.minimize or space.maximize):
+        raise click.UsageError("--reason asks about objectives; give --minimize or --maximize")
+    found = planned(space, reason)
+    click.echo(json.dumps(found.table(), indent=2) if format_ == "json" else "\n".join(found.lines()))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sweep.cli.shared import notes, objective_options, spec_or_run, where_option
+from sweep.cli.shared import notes, objective_options, spec_or_run, tell_why_empty, where_option
 
 
 @click.command("export")
@@ -28,3 +28,5 @@ def export_command(
     space, found, _ = frontier_of(spec_or_run, minimize, maximize, where)
     workbook.export(found, space, output, notes(space, found))
     click.echo(f"{output}: the frontier, {len(found)} designs, with columns and assumptions on sheets of their own")
+    if not len(found):
+        tell_why_empty(space, err=True)

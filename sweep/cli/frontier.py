@@ -15,6 +15,7 @@ from sweep.cli.shared import (
     output_options,
     run_folder,
     spec_or_run,
+    tell_why_empty,
     where_option,
 )
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     Parameter = click.ParamType[float]
 else:
     Parameter = click.ParamType
-
-MOST_NAMED = 12  # records that are named as out of the question
 
 
 class Share(Parameter):
@@ -104,7 +103,8 @@ def frontier_command(
         sweep frontier laptop --maximize decode_tokens_per_s --top 3 --per gpu
 
     Exact, and from a spec without writing the space. Equal designs are all kept, ordered by the objectives, then by id;
-    --ties one keeps the first of them and says how many they are.
+    --ties one keeps the first of them and says how many they are. When no design meets all conditions, it is said which
+    condition, changed by how little, would leave one.
     """
     from sweep import files, tables
 
@@ -119,6 +119,12 @@ def frontier_command(
         files.write(found, output, format_)
         if output is not None:
             click.echo(f"{output}: {len(found)} designs", err=True)
+        if not len(found):
+            tell_why_empty(space, err=True)
+        return
+    if not len(found):
+        click.echo(summary)
+        tell_why_empty(space)
         return
     objectives = [*space.minimize, *space.maximize, *(["num_equal"] if "num_equal" in found.columns else [])]
     shown = spaced(found, rows) if top is None else found.head(rows)
@@ -204,6 +210,8 @@ def _found(space: Space, asked: Asked) -> Frontier:
 
 def _sentence(space: Space, result: Frontier, asked: Asked) -> str:
     """How many designs there were and how they were dealt with; what was found out on the way."""
+    from sweep.planned import finding_lines
+
     what = f"{len(result.frame)} designs on the frontier of {space.name}"
     if asked.top is not None:
         what = f"the best {len(result.frame)} designs of {space.name}"
@@ -218,12 +226,5 @@ def _sentence(space: Space, result: Frontier, asked: Asked) -> str:
         f"{what}: {space.size:,} designs reasoned about, {result.choices:,} choices along some axes sifted, "
         f"{result.boxes:,} boxes opened, {result.evaluated - result.choices:,} designs evaluated"
     ]
-    for finding in result.findings:
-        axes = " x ".join(finding.axes)
-        lines.append(f"  {finding.left:,} of {finding.choices:,} choices of {axes} are left; no other can matter")
-        lines += [
-            f"    no {name} among {', '.join(map(str, gone))}"
-            for name, gone in finding.gone.items()
-            if gone and len(gone) <= MOST_NAMED
-        ]
+    lines += [f"  {line}" for finding in result.findings for line in finding_lines(finding)]
     return "\n".join(lines)

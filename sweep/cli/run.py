@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sweep.cli.shared import tell_why_empty
+
 
 @click.command("run")
 @click.argument("spec")
@@ -25,7 +27,10 @@ def run_command(spec: str, output: Path | None, dry_run: bool, threads: int | No
     if dry_run:
         from sweep.dryrun import dry_run as look
 
-        click.echo("\n".join(look(space).lines()))
+        estimate = look(space)
+        click.echo("\n".join(estimate.lines()))
+        if not estimate.sampled_rows:
+            tell_why_empty(space)
         return
     from sweep.progress import bar
     from sweep.run import write
@@ -39,4 +44,7 @@ def run_command(spec: str, output: Path | None, dry_run: bool, threads: int | No
         f"{folder}: {done.rows:,} of {space.size:,} designs met all conditions; "
         f"{done.parts} parts, {done.bytes / 1e6:,.1f} MB"
     )
+    if not done.rows:
+        tell_why_empty(space)
+        return
     click.echo(f'  next: sweep frontier {folder}, sweep sql {folder} "select ...", or duckdb -init open.sql inside it')

@@ -75,6 +75,13 @@ def open_space(name: str) -> Space:
     return load(folder / "spec.toml" if folder else name)
 
 
+def tell_why_empty(space: Space, err: bool = False) -> None:
+    """Say why no design of a space is left, and which condition, changed by how little, would leave one."""
+    from sweep.emptiness import why_empty
+
+    click.echo("\n".join(why_empty(space).lines()), err=err)
+
+
 def notes(space: Space, frame: pl.DataFrame) -> list[str]:
     """What a reader of a table has to know: the law, extrapolations, what cannot be compared, defaults."""
     law = space.chosen.get("law")
