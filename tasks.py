@@ -237,12 +237,9 @@ def lint_steps(checks: Checks) -> None:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """run tests/bench/run.py; more arguments go to it"""
-    script = ROOT / "tests" / "bench" / "run.py"
-    if not script.exists():
-        raise TaskError("there are no benchmarks yet: tests/bench/run.py is missing")
+    """measure beside other programs, in tests/bench; more arguments go to it"""
     ensure_environment()
-    return run([PYTHON, script, *arguments])
+    return run([PYTHON, "-m", "tests.bench", *arguments])
 
 
 def validate(arguments: Sequence[str]) -> int:

@@ -49,8 +49,9 @@ def test_importing_kernels_loads_no_numba() -> None:
     assert subprocess.run([sys.executable, "-I", "-c", code], cwd=ROOT, timeout=60).returncode == 0
 
 
-def test_the_extra_and_the_group_are_the_same_list(pyproject: dict[str, Any]) -> None:
-    assert pyproject["project"]["optional-dependencies"]["dev"] == pyproject["dependency-groups"]["dev"]
+def test_the_extras_and_the_groups_are_the_same_lists(pyproject: dict[str, Any]) -> None:
+    assert set(pyproject["dependency-groups"]) == {"dev", "bench"}
+    assert pyproject["project"]["optional-dependencies"] == pyproject["dependency-groups"]
 
 
 def test_the_lock_file_satisfies_every_requirement(pyproject: dict[str, Any]) -> None:

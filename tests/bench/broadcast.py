@@ -1,6 +1,7 @@
 """The rival: the same metrics, from the same definitions, as NumPy broadcasting."""
 
 import ast
+import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,9 @@ from kernels.language import Formula
 from sweep.plan import Plan
 from sweep.space import Space
 
+COMPARE = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"}
 FUNCTIONS = {
+    **{name: getattr(operator, name) for name in COMPARE.values()},
     "minimum": np.minimum,
     "maximum": np.maximum,
     "ceil": np.ceil,
@@ -53,6 +56,8 @@ def emit(node: ast.expr, words: dict[str, tuple[str, ...]]) -> str:
             return f"(-{of(operand)})"
         case ast.Compare(left=ast.Name(id=name), comparators=[ast.Constant(value=str() as word)], ops=[op]):
             return f"({name} {'==' if isinstance(op, ast.Eq) else '!='} {words[name].index(word)})"
+        case ast.Compare(left=left, comparators=[right], ops=[op]):
+            return f"{COMPARE[type(op)]}({of(left)}, {of(right)})"
         case ast.Call(func=ast.Name(id="min" | "max" as name), args=[first, *rest]):
             text = of(first)
             for argument in rest:
@@ -64,10 +69,11 @@ def emit(node: ast.expr, words: dict[str, tuple[str, ...]]) -> str:
             return ast.unparse(node)
 
 
-def function(formula: Formula, words: dict[str, tuple[str, ...]]) -> Any:
+def function(formula: Formula, words: dict[str, tuple[str, ...]], functions: dict[str, Any] = FUNCTIONS) -> Any:
+    """A formula as a function of arrays, or of whatever these functions take."""
     lines = [f"    {name} = {emit(value, words)}" for name, value in formula.steps]
     body = "\n".join([*lines, f"    return {emit(formula.result, words)}"])
-    scope: dict[str, Any] = dict(FUNCTIONS)
+    scope: dict[str, Any] = dict(functions)
     exec(f"def value({', '.join(formula.parameters)}):\n{body}", scope)
     return scope["value"]
 

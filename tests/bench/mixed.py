@@ -17,7 +17,7 @@ from sweep.parts import designs_before
 from sweep.plan import Plan
 from sweep.resolve import load, loads
 from sweep.space import Space
-from tests.bench.run import rate
+from tests.bench.measure import rate
 
 LEAST = 0.5
 DENSE = ("llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b", "qwen3-32b", "gemma-2-9b", "mistral-7b-v0.1", "olmo-2-13b",
