@@ -31,7 +31,8 @@ def command(spec: str | Path, cache: Path) -> Spent:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     run = [sys.executable, "-m", "sweep", "frontier", str(spec), "--rows", "3"]
-    environment = {**os.environ, "LLM_SWEEP_CACHE": str(cache)}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"LLM_SWEEP_CACHE": str(cache), "PYTHONPYCACHEPREFIX": str(cache / "bytecode")}  # Python's own habit
     subprocess.run(run, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
