@@ -16,7 +16,7 @@ import numpy as np
 from kernels.language import ROOTS, Formula
 
 LIBM = 2.0**-48  # sixteen last places: glibc's functions and numpy's vectorised ones stay within four
-EXACT = 2.0**53  # up to here doubles hold every whole number
+EXACT = 2.0**53  # below it doubles hold every whole number, and it may stand for the one above
 
 
 class Interval(NamedTuple):
@@ -47,7 +47,8 @@ def evaluate(node: ast.expr, scope: Mapping[str, Interval], words: Mapping[str, 
 
     match node:
         case ast.Constant(value=value):
-            return Interval(float(value), float(value))  # type: ignore[arg-type]
+            number = float(value)  # type: ignore[arg-type]
+            return rounded(Interval(number, number)) if isinstance(value, int) else Interval(number, number)
         case ast.Name(id=name):
             return scope[name]
         case ast.BinOp(left=left, op=op, right=right):
@@ -113,10 +114,17 @@ def widened(value: Interval) -> Interval:
 
 
 def rounded(value: Interval) -> Interval:
-    """What may have been reckoned in whole numbers, exactly, where doubles no longer hold them all."""
-    large = np.maximum(np.abs(value.low), np.abs(value.high)) > EXACT
+    """What may be a whole number, or reckoned in them exactly, where doubles no longer hold them all."""
+    large = np.maximum(np.abs(value.low), np.abs(value.high)) >= EXACT
     wide = widened(value)
     return Interval(np.where(large, wide.low, value.low), np.where(large, wide.high, value.high), value.unsure)
+
+
+def as_count(value: Interval) -> Interval:
+    """A number that is held as a count: cut to its whole part, and 0 where it is none."""
+    odd = value.unsure | has_infinity(value)
+    low, high = np.floor(value.low), np.ceil(value.high)
+    return rounded(Interval(np.where(odd, np.minimum(low, 0.0), low), np.where(odd, np.maximum(high, 0.0), high)))
 
 
 def has_zero(a: Interval) -> Any:
@@ -131,7 +139,8 @@ def has_infinity(a: Interval) -> Any:
 
 def times(a: Any, b: Any) -> Any:
     """A product of bounds: nothing times infinity is nothing, for what the infinity stands for may be less."""
-    return np.where((a == 0.0) | (b == 0.0), 0.0, a * b)
+    with np.errstate(all="ignore"):
+        return np.where((a == 0.0) | (b == 0.0), 0.0, np.multiply(a, b))
 
 
 def product(a: Interval, b: Interval) -> Interval:
@@ -141,13 +150,11 @@ def product(a: Interval, b: Interval) -> Interval:
 
 
 def quotient(a: Interval, b: Interval) -> Interval:
-    """All quotients; where the divisor may be 0, all numbers, or those from 0 on where neither side can be less."""
+    """All quotients; where the divisor may be 0, all numbers: a zero has a sign, which bounds do not tell."""
     unsure = a.unsure | b.unsure | (has_zero(a) & has_zero(b)) | (has_infinity(a) & has_infinity(b))
     found = hull([np.divide(x, y) for x in a[:2] for y in b[:2]], unsure)
-    positive = (a.low >= 0.0) & (b.low >= 0.0)
-    least = np.where(positive, np.where(np.isinf(b.high), 0.0, np.divide(a.low, b.high)), -np.inf)
     by_zero = has_zero(b)
-    return sound(np.where(by_zero, least, found.low), np.where(by_zero, np.inf, found.high), unsure)
+    return sound(np.where(by_zero, -np.inf, found.low), np.where(by_zero, np.inf, found.high), unsure)
 
 
 def binary(op: ast.operator, a: Interval, b: Interval) -> Interval:
@@ -165,8 +172,10 @@ def binary(op: ast.operator, a: Interval, b: Interval) -> Interval:
         case ast.Div():
             return quotient(a, b)
         case ast.FloorDiv():
-            found = quotient(a, b)
-            return Interval(np.floor(found.low), np.floor(found.high), found.unsure | has_zero(b) | has_infinity(a))
+            found, by_zero = quotient(a, b), has_zero(b)
+            low, high = np.floor(found.low), np.floor(found.high)
+            low, high = np.where(by_zero, np.minimum(low, 0.0), low), np.where(by_zero, np.maximum(high, 0.0), high)
+            return Interval(low, high, found.unsure | by_zero | has_infinity(a))  # a count divided by none is 0
         case ast.Mod():
             return remainder(a, b)
     return power(a, b)

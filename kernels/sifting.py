@@ -27,17 +27,25 @@ SELDOM = 16  # tiles after which a sibling that nobody removed is compared with 
 
 @jit
 def removes(
-    cuts: Floats, leaves: Ints, c: int, row: Floats, row_leaves: Ints, i: int, strict: Floats, owner: Ints
+    cuts: Floats,
+    leaves: Ints,
+    c: int,
+    row: Floats,
+    row_leaves: Ints,
+    i: int,
+    least: Floats,
+    strict: Floats,
+    owner: Ints,
 ) -> bool:
     """Whether choice c of one table removes choice i of another.
 
-    strict[k] is what a cut has to be better by before an objective is certain to move; nan where the cut has to be the
-    same. owner[m] is the cut that leaf m is part of.
+    least[k] is what a cut has to be better by for that to count, strict[k] before an objective is certain to move; nan
+    where the cut has to be the same. owner[m] is the cut that leaf m is part of.
     """
     moves = False
     for k in range(strict.size):
         better = row[i, k] - cuts[c, k]
-        if better > MARGIN * max(abs(row[i, k]), abs(cuts[c, k])) and strict[k] == strict[k]:
+        if strict[k] == strict[k] and better > max(least[k], MARGIN * max(abs(row[i, k]), abs(cuts[c, k]))):
             moves = moves or better > strict[k]
             continue
         if cuts[c, k] != row[i, k]:
@@ -50,7 +58,15 @@ def removes(
 
 @jit
 def find_remover(
-    boxes: Floats, cuts: Floats, leaves: Ints, row: Floats, row_leaves: Ints, i: int, strict: Floats, owner: Ints
+    boxes: Floats,
+    cuts: Floats,
+    leaves: Ints,
+    row: Floats,
+    row_leaves: Ints,
+    i: int,
+    least: Floats,
+    strict: Floats,
+    owner: Ints,
 ) -> int:
     """The place in a table, which lies under a tree of boxes (kernels.boxtree), of what removes row i; or -1."""
     num_leaves = boxes.shape[0] // 2
@@ -65,7 +81,7 @@ def find_remover(
             if node < num_leaves:
                 node *= 2
                 continue
-            if removes(cuts, leaves, node - num_leaves, row, row_leaves, i, strict, owner):
+            if removes(cuts, leaves, node - num_leaves, row, row_leaves, i, least, strict, owner):
                 return node - num_leaves
         while node & 1:
             node >>= 1
@@ -76,12 +92,12 @@ def find_remover(
 
 @jit
 def left_over(
-    boxes: Floats, cuts: Floats, leaves: Ints, row: Floats, row_leaves: Ints, strict: Floats, owner: Ints
+    boxes: Floats, cuts: Floats, leaves: Ints, row: Floats, row_leaves: Ints, least: Floats, strict: Floats, owner: Ints
 ) -> npt.NDArray[np.bool_]:
     """For each row, whether no choice of the table removes it."""
     left = np.empty(row.shape[0], dtype=np.bool_)
     for i in range(row.shape[0]):
-        left[i] = find_remover(boxes, cuts, leaves, row, row_leaves, i, strict, owner) < 0
+        left[i] = find_remover(boxes, cuts, leaves, row, row_leaves, i, least, strict, owner) < 0
     return left
 
 
@@ -107,7 +123,15 @@ def stand_up(columns: Floats, leaf_columns: Ints, place: Ints, row: Floats, row_
 
 @jit
 def among_siblings(
-    row: Floats, row_leaves: Ints, tile: Ints, sibling: Ints, remover: Ints, rested: Ints, strict: Floats, owner: Ints
+    row: Floats,
+    row_leaves: Ints,
+    tile: Ints,
+    sibling: Ints,
+    remover: Ints,
+    rested: Ints,
+    least: Floats,
+    strict: Floats,
+    owner: Ints,
 ) -> npt.NDArray[np.bool_]:
     """For each row, whether none of its own tile removes it.
 
@@ -128,7 +152,7 @@ def among_siblings(
             asked = remover[which]
             if asked >= 0:
                 c = slots[asked]
-                if c >= 0 and removes(row, row_leaves, c, row, row_leaves, i, strict, owner):
+                if c >= 0 and removes(row, row_leaves, c, row, row_leaves, i, least, strict, owner):
                     left[i] = False
                     continue
             rested[which] += 1
@@ -136,7 +160,7 @@ def among_siblings(
                 rested[which] = 0
                 remover[which] = -1
                 for c in range(first, last):
-                    if c != i and removes(row, row_leaves, c, row, row_leaves, i, strict, owner):
+                    if c != i and removes(row, row_leaves, c, row, row_leaves, i, least, strict, owner):
                         remover[which] = sibling[c]
                         left[i] = False
                         break
@@ -160,6 +184,7 @@ def sift(
     waiting_leaves: Ints,
     waiting_ids: Ints,
     num_waiting: int,
+    least: Floats,
     strict: Floats,
     owner: Ints,
 ) -> tuple[int, int]:
@@ -171,14 +196,14 @@ def sift(
         removed = False
         for p in range(champions.size):
             c = champions[p]
-            if c >= 0 and removes(cuts, leaves, c, row, row_leaves, i, strict, owner):
+            if c >= 0 and removes(cuts, leaves, c, row, row_leaves, i, least, strict, owner):
                 if p > 0:
                     champions[p], champions[p - 1] = champions[p - 1], c
                 removed = True
                 break
         if removed:
             continue
-        found = find_remover(boxes, cuts, leaves, row, row_leaves, i, strict, owner)
+        found = find_remover(boxes, cuts, leaves, row, row_leaves, i, least, strict, owner)
         if found >= 0:
             champions[champions.size - 1] = found
             continue
@@ -194,11 +219,11 @@ def sift(
 class Sieve:
     """What is left of the choices folded in so far, in whatever blocks they came.
 
-    strict[k] and owner[m] are as in removes.
+    least[k], strict[k] and owner[m] are as in removes.
     """
 
-    def __init__(self, strict: Floats, owner: Ints) -> None:
-        self._strict, self._owner = strict, owner
+    def __init__(self, least: Floats, strict: Floats, owner: Ints) -> None:
+        self._least, self._strict, self._owner = least, strict, owner
         self._cuts = np.empty((0, len(strict)))
         self._leaves = np.empty((0, len(owner)), np.int64)
         self._ids = np.empty(0, np.int64)
@@ -224,6 +249,7 @@ class Sieve:
                 self._waiting_leaves,
                 self._waiting_ids,
                 self._num_waiting,
+                self._least,
                 self._strict,
                 self._owner,
             )
@@ -246,8 +272,8 @@ class Sieve:
         order = z_order(self._waiting[: self._num_waiting])
         cuts, leaves, ids = self._waiting[order], self._waiting_leaves[order], self._waiting_ids[order]
         boxes = build_tree(cuts)
-        fresh = left_over(boxes, cuts, leaves, cuts, leaves, self._strict, self._owner)
-        stay = left_over(boxes, cuts, leaves, self._cuts, self._leaves, self._strict, self._owner)
+        fresh = left_over(boxes, cuts, leaves, cuts, leaves, self._least, self._strict, self._owner)
+        stay = left_over(boxes, cuts, leaves, self._cuts, self._leaves, self._least, self._strict, self._owner)
         cuts = np.concatenate([self._cuts[stay], cuts[fresh]])
         leaves = np.concatenate([self._leaves[stay], leaves[fresh]])
         ids = np.concatenate([self._ids[stay], ids[fresh]])

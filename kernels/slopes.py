@@ -5,6 +5,10 @@ everything else held. A bound above 0 proves that the result rises with the para
 from 0 on that it never falls, which is also true of steps such as ``ceil`` and of conditions, where a derivative says
 nothing. The rules are those of interval arithmetic on difference quotients (Krawczyk and Neumaier 1985, "Interval
 slopes for rational functions and associated centered forms", SIAM J. Numer. Anal. 22).
+
+What loops compute is rounded. An operation of arithmetic is monotone as a double too, so a direction that all parts of
+a formula agree on holds to the last bit. Where parts pull in opposite directions and one outweighs the other, it holds
+once the parameter differs by enough to outweigh what they were rounded by; so does every strict difference.
 """
 
 import ast
@@ -31,53 +35,76 @@ from kernels.intervals import (
 from kernels.language import ROOTS
 
 Words = Mapping[str, tuple[str, ...]]
-NONE = Interval(0.0, 0.0)
-FALLS_OR_RISES = Interval(-np.inf, np.inf)
+ROUNDED = 2.0**-48  # of a number: sixteen last places, more than any operation is off by
+TINY = 5e-324
+ANY_SLOPE = Interval(-np.inf, np.inf)
 
 
 class Slope(NamedTuple):
-    """The values of an expression, and bounds on its secant slopes in each of some parameters."""
+    """The values of an expression, and how it answers to each of some parameters (arrays, an entry a parameter).
+
+    A parameter that differs by d moves what is computed by no less than secants.low * d - error, and by no more than
+    secants.high * d + error. From d = least on this holds, and a bound of 0 says the direction exactly. moves is
+    whether the expression answers at all, be it in the last place; spoils, whether that it is nan may depend on it.
+    """
 
     value: Interval
-    secants: Interval  # arrays, an entry a parameter
+    secants: Interval
+    error: Any
+    least: Any
+    moves: Any
+    spoils: Any
 
 
-def secants(node: ast.expr, scope: Mapping[str, Interval], parameters: Sequence[str], words: Words) -> Slope:
+def secants(
+    node: ast.expr,
+    scope: Mapping[str, Interval],
+    parameters: Sequence[str],
+    words: Words,
+    errors: Sequence[float] | None = None,
+) -> Slope:
     """The slopes of an expression in each of these parameters while all it reads stays within scope.
 
-    Where the expression may be nan or reach infinity, nothing is known: (-inf, inf).
+    errors are what each parameter itself is off by, nothing unless given. Where the expression may reach infinity, or
+    be nan for some values of a parameter and not for others, nothing is known: (-inf, inf).
     """
     place = {name: k for k, name in enumerate(parameters)}
+    off = np.zeros(len(parameters)) if errors is None else np.array(errors, np.float64)
+    none = np.zeros(len(parameters))
+    never = np.zeros(len(parameters), bool)
 
-    def seed(name: str) -> Interval:
-        ones = np.zeros(len(parameters))
-        if name in place:
-            ones[place[name]] = 1.0
-        return Interval(ones, ones.copy())
+    def fixed(value: Interval) -> Slope:
+        return Slope(value, Interval(none, none), none, none, never, never)
 
-    flat = Interval(np.zeros(len(parameters)), np.zeros(len(parameters)))
+    def named(name: str) -> Slope:
+        if name not in place:
+            return fixed(scope[name])
+        at = np.arange(len(parameters)) == place[name]
+        slope = Interval(at.astype(np.float64), at.astype(np.float64))
+        own = np.where(at, off, 0.0)
+        return Slope(scope[name], slope, own, own, at, at & bool(scope[name].unsure))
 
     def of(child: ast.expr) -> Slope:
         match child:
             case ast.Constant():
-                return Slope(evaluate(child, scope, words), flat)
+                return fixed(evaluate(child, scope, words))
             case ast.Name(id=name):
-                return Slope(scope[name], seed(name))
+                return named(name)
             case ast.BinOp(left=left, op=op, right=right):
                 return _binary(op, of(left), of(right))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                inner = of(operand)
-                return Slope(evaluate(child, scope, words), _step(_negative(inner.secants)))
+                inner = _flag(of(operand))
+                return inner._replace(value=evaluate(child, scope, words), secants=_negative(inner.secants))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = of(operand)
-                return Slope(evaluate(child, scope, words), _negative(inner.secants))
+                return inner._replace(value=evaluate(child, scope, words), secants=_negative(inner.secants))
             case ast.UnaryOp(operand=operand):
                 return of(operand)
             case ast.BoolOp(op=op, values=values):
                 return _joined(np.minimum if isinstance(op, ast.And) else np.maximum, [_flag(of(v)) for v in values])
             case ast.Compare(comparators=[ast.Constant(value=str())], left=ast.Name(id=name)):
                 value = evaluate(child, scope, words)
-                return Slope(value, flat if value.low == value.high else _unless_flat(seed(name)))
+                return fixed(value) if value.low == value.high else _unknown(value, [named(name)])
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 sides = [of(left), *map(of, comparators)]
                 return _joined(np.minimum, [_compared(op, *sides[k : k + 2]) for k, op in enumerate(ops)])
@@ -86,8 +113,7 @@ def secants(node: ast.expr, scope: Mapping[str, Interval], parameters: Sequence[
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 parts = [of(argument) for argument in arguments]
                 if name in ROOTS:
-                    touched = [_unless_flat(part.secants) for part in parts]
-                    return Slope(Interval(-np.inf, np.inf, True), _around(touched))
+                    return _unknown(Interval(-np.inf, np.inf, True), parts, True)
                 if name in ("min", "max"):
                     return _joined(np.minimum if name == "min" else np.maximum, parts)
                 return _unary(name, parts[0], evaluate(child, scope, words))
@@ -95,23 +121,43 @@ def secants(node: ast.expr, scope: Mapping[str, Interval], parameters: Sequence[
 
     with np.errstate(all="ignore"):
         found = of(node)
-        known = not bool(found.value.unsure) and np.isfinite(found.value.low) and np.isfinite(found.value.high)
-        return found if known else Slope(found.value, _unless_flat(found.secants))
+        if not (np.isfinite(found.value.low) and np.isfinite(found.value.high)):
+            return _unknown(found.value, [found])
+        return _hidden(found, found.spoils)
 
 
 def _negative(slope: Interval) -> Interval:
     return Interval(-slope.high, -slope.low)
 
 
-def _unless_flat(slope: Interval) -> Interval:
-    """Nothing is known of how it answers to what it answers to at all."""
-    is_flat = (slope.low == 0.0) & (slope.high == 0.0)
-    return Interval(np.where(is_flat, 0.0, -np.inf), np.where(is_flat, 0.0, np.inf))
+def _any(masks: Sequence[Any]) -> Any:
+    return np.logical_or.reduce(masks)
 
 
-def _step(slope: Interval) -> Interval:
+def _most(numbers: Sequence[Any]) -> Any:
+    return np.maximum.reduce(numbers)
+
+
+def _hidden(slope: Slope, where: Any) -> Slope:
+    """A slope of which nothing is known in some parameters."""
+    low, high = np.where(where, -np.inf, slope.secants.low), np.where(where, np.inf, slope.secants.high)
+    return slope._replace(secants=Interval(low, high))
+
+
+def _unknown(value: Interval, parts: Sequence[Slope], turns: bool = False) -> Slope:
+    """Nothing is known of how it answers to what its parts answer to; turns: to nan, perhaps."""
+    moves = _any([part.moves for part in parts])
+    spoils = moves if turns else _any([part.spoils for part in parts])
+    slope = Interval(np.where(moves, -np.inf, 0.0), np.where(moves, np.inf, 0.0))
+    return Slope(value, slope, np.zeros(len(moves)), np.zeros(len(moves)), moves, spoils)
+
+
+def _step(slope: Slope) -> Slope:
     """Of a step function: its direction stays, its steepness has no bound."""
-    return Interval(np.where(slope.low >= 0.0, 0.0, -np.inf), np.where(slope.high <= 0.0, 0.0, np.inf))
+    low, high = slope.secants.low, slope.secants.high
+    moved = Interval(np.where(low >= 0.0, 0.0, -np.inf), np.where(high <= 0.0, 0.0, np.inf))
+    moved = Interval(np.where(slope.moves, moved.low, 0.0), np.where(slope.moves, moved.high, 0.0))
+    return slope._replace(secants=moved, error=np.zeros_like(slope.error))
 
 
 def _around(slopes: Sequence[Interval]) -> Interval:
@@ -125,42 +171,66 @@ def _flag(slope: Slope) -> Slope:
     """As a condition: 0 or 1, whatever number says so."""
     value = truth(slope.value)
     if value.low == value.high:
-        return Slope(value, Interval(np.zeros_like(slope.secants.low), np.zeros_like(slope.secants.low)))
+        return _constant(value, slope)
     is_flag = slope.value.low >= 0.0 and slope.value.high <= 1.0
-    return Slope(value, _step(slope.secants) if is_flag else _unless_flat(slope.secants))
+    found = _step(slope._replace(value=value)) if is_flag else _unknown(value, [slope])
+    return _hidden(found, slope.spoils)._replace(spoils=np.zeros_like(slope.spoils))
+
+
+def _constant(value: Interval, like: Slope) -> Slope:
+    none, never = np.zeros_like(like.error), np.zeros_like(like.moves)
+    return Slope(value, Interval(none, none), none, none, never, never)
 
 
 def _joined(pick: Any, parts: Sequence[Slope]) -> Slope:
-    """The least or greatest follows one part or another, and never one that another is always beyond."""
+    """The least or greatest follows one part or another, and never one that another is always beyond, but for nan."""
     value = joined(pick, [part.value for part in parts])
     if pick is np.minimum:
         left = [part for part in parts if part.value.low <= min(p.value.high for p in parts)]
     else:
         left = [part for part in parts if part.value.high >= max(p.value.low for p in parts)]
-    return Slope(value, _around([part.secants for part in left or parts]))
+    left = left or list(parts)
+    return Slope(
+        value,
+        _around([part.secants for part in left]),
+        _most([part.error for part in left]),
+        _most([part.least for part in left]),
+        _any([part.moves for part in left] + [part.spoils for part in parts]),
+        _any([part.spoils for part in parts]),
+    )
 
 
 def _compared(op: ast.cmpop, a: Slope, b: Slope) -> Slope:
     value = compared(op, a.value, b.value)
     if value.low == value.high:
-        return Slope(value, Interval(np.zeros_like(a.secants.low), np.zeros_like(a.secants.low)))
-    ahead = Interval(a.secants.low - b.secants.high, a.secants.high - b.secants.low)
+        return _constant(value, a)
+    ahead = _met(value, a.secants, _negative(b.secants), a.error + b.error, a, b, False)
     if isinstance(op, ast.Gt | ast.GtE):
-        return Slope(value, _step(ahead))
-    if isinstance(op, ast.Lt | ast.LtE):
-        return Slope(value, _step(_negative(ahead)))
-    return Slope(value, _unless_flat(ahead))
+        found = _step(ahead)
+    elif isinstance(op, ast.Lt | ast.LtE):
+        found = _step(ahead._replace(secants=_negative(ahead.secants)))
+    else:
+        found = _unknown(value, [ahead])
+    return _hidden(found, ahead.spoils)._replace(spoils=np.zeros_like(ahead.spoils))
 
 
 def _chosen(test: Slope, body: Slope, orelse: Slope) -> Slope:
     value = chosen(test.value, body.value, orelse.value)
     if test.value.low > 0.0:
-        return Slope(value, body.secants)
+        return body._replace(value=value)
     if test.value.high == 0.0:
-        return Slope(value, orelse.secants)
-    either = _around([body.secants, orelse.secants])
-    jumps = _unless_flat(test.secants)  # from one branch to the other, which may be any distance
-    return Slope(value, Interval(np.minimum(either.low, jumps.low), np.maximum(either.high, jumps.high)))
+        return orelse._replace(value=value)
+    either = _joined(np.minimum, [body, body])._replace(
+        value=value,
+        secants=_around([body.secants, orelse.secants]),
+        error=_most([body.error, orelse.error]),
+        least=_most([body.least, orelse.least]),
+        moves=_any([test.moves, body.moves, orelse.moves]),
+        spoils=_any([body.spoils, orelse.spoils]),
+    )
+    if body.value.unsure or orelse.value.unsure:  # one branch may be nan and the other not
+        either = either._replace(spoils=either.spoils | test.moves)
+    return _hidden(either, test.moves)  # from one branch to the other it may be any distance
 
 
 def _scaled(slope: Interval, by: Interval) -> Interval:
@@ -173,45 +243,88 @@ def _sum(a: Interval, b: Interval) -> Interval:
     return Interval(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high))
 
 
+def _size(value: Interval) -> Any:
+    return max(abs(value.low), abs(value.high))
+
+
+def _met(
+    value: Interval,
+    first: Interval,
+    second: Interval,
+    error: Any,
+    a: Slope,
+    b: Slope,
+    turns: bool,
+    within: Interval = ANY_SLOPE,
+) -> Slope:
+    """An operation on a and b, from what each adds to its slope and what both lie within; turns: to nan, perhaps."""
+    total = _sum(first, second)
+    total = Interval(np.maximum(total.low, within.low), np.minimum(total.high, within.high))
+    agree = ((first.low >= 0.0) & (second.low >= 0.0)) | ((first.high <= 0.0) & (second.high <= 0.0))
+    weight = np.where(total.low > 0.0, total.low, np.where(total.high < 0.0, -total.high, 0.0))
+    moves = a.moves | b.moves
+    error = np.where(moves, np.where(np.isnan(error), np.inf, error), 0.0)
+    needed = np.where(agree | (weight == 0.0), 0.0, error / np.where(weight > 0.0, weight, 1.0))
+    needed = np.where(np.isnan(needed), np.inf, needed)
+    level = np.logical_not(agree)  # what only just does not fall may fall by rounding
+    low = np.where(level & (total.low == 0.0), -TINY, total.low)
+    high = np.where(level & (total.high == 0.0), TINY, total.high)
+    spoils = a.spoils | b.spoils | (moves if turns else False)
+    return Slope(value, Interval(low, high), error, _most([a.least, b.least, needed]), moves, spoils)
+
+
+def _sure(value: Interval) -> Interval:
+    return Interval(value.low, value.high)
+
+
 def _binary(op: ast.operator, a: Slope, b: Slope) -> Slope:
     value = binary(op, a.value, b.value)
+    turns = bool(binary(op, _sure(a.value), _sure(b.value)).unsure)
+    fresh = ROUNDED * _size(value)
     match op:
         case ast.Add():
-            return Slope(value, _sum(a.secants, b.secants))
+            return _met(value, a.secants, b.secants, a.error + b.error + fresh, a, b, turns)
         case ast.Sub():
-            return Slope(value, _sum(a.secants, _negative(b.secants)))
+            return _met(value, a.secants, _negative(b.secants), a.error + b.error + fresh, a, b, turns)
         case ast.Mult():
-            return Slope(value, _sum(_scaled(a.secants, b.value), _scaled(b.secants, a.value)))
+            error = times(a.error, _size(b.value)) + times(b.error, _size(a.value)) + fresh
+            return _met(value, _scaled(a.secants, b.value), _scaled(b.secants, a.value), error, a, b, turns)
         case ast.Div() | ast.FloorDiv():
             if has_zero(b.value) or has_infinity(a.value):
-                return Slope(value, _unless_flat(_around([a.secants, b.secants])))
-            shared = _sum(a.secants, _negative(_scaled(b.secants, quotient(a.value, b.value))))
-            slope = _scaled(shared, quotient(Interval(1.0, 1.0), b.value))
-            return Slope(value, _step(slope) if isinstance(op, ast.FloorDiv) else slope)
+                return _unknown(value, [a, b], turns)
+            ratio, inverse = quotient(a.value, b.value), quotient(Interval(1.0, 1.0), b.value)
+            by_a, by_b = _scaled(a.secants, inverse), _scaled(_scaled(_negative(b.secants), ratio), inverse)
+            shared = _scaled(_sum(a.secants, _negative(_scaled(b.secants, ratio))), inverse)
+            error = times(a.error + times(b.error, _size(ratio)), _size(inverse)) + ROUNDED * _size(ratio)
+            found = _met(value, by_a, by_b, error, a, b, turns, shared)
+            return _step(found) if isinstance(op, ast.FloorDiv) else found
         case ast.Pow():
             if not a.value.low > 0.0 or has_infinity(a.value):
-                return Slope(value, _unless_flat(_around([a.secants, b.secants])))
+                return _unknown(value, [a, b], turns)
             by_base = product(b.value, quotient(value, a.value))
-            logarithm = Interval(np.log(a.value.low), np.log(a.value.high))
-            by_exponent = product(value, logarithm)
-            return Slope(value, _sum(_scaled(a.secants, by_base), _scaled(b.secants, by_exponent)))
-    return Slope(value, _unless_flat(_around([a.secants, b.secants])))
+            by_exponent = product(value, Interval(np.log(a.value.low), np.log(a.value.high)))
+            error = times(a.error, _size(by_base)) + times(b.error, _size(by_exponent)) + fresh
+            return _met(value, _scaled(a.secants, by_base), _scaled(b.secants, by_exponent), error, a, b, turns)
+    return _unknown(value, [a, b], turns)
 
 
 def _unary(name: str, a: Slope, value: Interval) -> Slope:
     low, high = a.value.low, a.value.high
+    unit = 1.0 / np.log(2.0)
     match name:
         case "float":
             return a
         case "ceil" | "floor":
-            return Slope(value, _step(a.secants))
+            return _step(a._replace(value=value))
         case "exp":
-            return Slope(value, _scaled(a.secants, value))
+            slope = value
         case "sqrt" if low > 0.0:
-            return Slope(value, _scaled(a.secants, Interval(0.5 / np.sqrt(high), 0.5 / np.sqrt(low))))
+            slope = Interval(0.5 / np.sqrt(high), 0.5 / np.sqrt(low))
         case "log" if low > 0.0:
-            return Slope(value, _scaled(a.secants, Interval(1.0 / high, 1.0 / low)))
+            slope = Interval(1.0 / high, 1.0 / low)
         case "log2" if low > 0.0:
-            unit = 1.0 / np.log(2.0)
-            return Slope(value, _scaled(a.secants, Interval(unit / high, unit / low)))
-    return Slope(value, _unless_flat(a.secants))
+            slope = Interval(unit / high, unit / low)
+        case _:
+            return _unknown(value, [a], bool(low < 0.0))
+    error = np.where(a.moves, times(a.error, _size(slope)) + ROUNDED * _size(value), 0.0)
+    return a._replace(value=value, secants=_scaled(a.secants, slope), error=error)

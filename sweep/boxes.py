@@ -18,7 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from kernels.intervals import Interval, bounds
+from kernels.intervals import Interval, as_count, bounds, rounded
+from sweep.cuts import is_cut_to_count
 from sweep.evaluator import Evaluator
 from sweep.plan import Plan
 from sweep.space import Axis, Space
@@ -58,6 +59,7 @@ class Search:
         self.sizes = tuple(len(axis) for axis in space.axes)
         targets = [name for name, _ in objectives] + ([self.plan.keep] if self.plan.keep else [])
         self._tables, self._formulas = self._split(targets)
+        self._counts = {name for name in self._formulas if is_cut_to_count(self.plan.values[name], self.plan)}
         self._levels = self._halvings()
         self._extremes = {name: self._pyramid(name) for name in self._tables}
         self._points = _Points(space, [*dict.fromkeys([*(n for n, _ in objectives), *columns])])
@@ -128,6 +130,8 @@ class Search:
         axes = sorted(written)
         bad = np.isnan(held)
         low, high, unsure = held, held, bad if bad.any() else None
+        if value.kind != "float":
+            low, high, _ = rounded(Interval(held, held))
         found: dict[tuple[int, ...], Interval] = {}
         last = tuple(0 for _ in axes)
         for levels in reversed(self._levels):
@@ -166,7 +170,8 @@ class Search:
         for name in self._formulas:
             node = self.plan.values[name].node
             assert node is not None
-            scope[name] = bounds(node.formula, scope, self.space.graph.words)
+            found_one = bounds(node.formula, scope, self.space.graph.words)
+            scope[name] = as_count(found_one) if name in self._counts else found_one
         least = np.empty((len(boxes), len(self.objectives)))
         most = np.empty_like(least)
         for k, (name, sign) in enumerate(self.objectives):

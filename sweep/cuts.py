@@ -18,22 +18,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kernels.intervals import Interval, bounds, evaluate
-from kernels.language import Formula
-from kernels.slopes import secants
+from kernels.intervals import EXACT, Interval, as_count, binary, bounds, evaluate, rounded
+from kernels.language import ROOTS, Formula, kind_of
+from kernels.slopes import ROUNDED, secants
 from sweep.evaluator import Evaluator
 from sweep.plan import Plan, Value
 
 LARGEST_TREE = 2_000  # parts of a formula written out; past it, a group is left as it is
 WALKED = 1 << 24  # points of a value that are all computed to know its range
 MOST_CUTS = 20  # a group that says more than this to the rest has hardly a choice that is beaten in all of it
-LAST_PLACES = 2.0**-48  # of the largest value of an objective: what a strict difference has to move it by
 
 
 class TooLarge(Exception):
@@ -53,20 +52,20 @@ class Target:
 class Cut:
     """A value of a group that the rest of a question sees.
 
-    direction is 1 where less is better, -1 where more is, 0 where nothing is known and it has to be the same. strict
-    is the difference from which on an objective is certain to change, inf where none is. leaves are the computed values
-    that it is made of; it is one of them when it is not put together.
+    direction is 1 where less is better, -1 where more is, 0 where nothing is known and it has to be the same. least is
+    the difference from which on rounding cannot turn that round; strict the one from which on an objective is certain
+    to change, inf where none is. leaves are the computed values that it is made of; it is one of them when it is not
+    put together. Where it is nan and is_fatal, an objective is nan too. A number is_exact where it is one value that a
+    double holds.
     """
 
     expression: ast.expr
     leaves: tuple[str, ...]
     direction: int
     strict: float
-
-    @property
-    def is_single(self) -> bool:
-        """Whether it is a value that loops compute."""
-        return isinstance(self.expression, ast.Name)
+    least: float = 0.0
+    is_fatal: bool = False
+    is_exact: bool = False
 
 
 class Ranges:
@@ -108,7 +107,15 @@ class Ranges:
     def _of(self, value: Value) -> Interval:
         assert value.node is not None
         formula = value.node.formula
-        return _plain(bounds(formula, {p: self[p] for p in formula.parameters}, self._plan.space.graph.words))
+        found = bounds(formula, {p: self[p] for p in formula.parameters}, self._plan.space.graph.words)
+        return _plain(as_count(found) if is_cut_to_count(value, self._plan) else found)
+
+
+def is_cut_to_count(value: Value, plan: Plan) -> bool:
+    """Whether a formula that comes to a number is held as a count."""
+    graph = plan.space.graph
+    assert value.node is not None
+    return value.kind == "int" and kind_of(value.node.formula, graph.kinds, graph.words) == "float"
 
 
 def extremes(values: npt.NDArray[Any], finite: bool = False) -> Interval:
@@ -116,7 +123,8 @@ def extremes(values: npt.NDArray[Any], finite: bool = False) -> Interval:
     held = values[np.isfinite(values)] if finite else values[~np.isnan(values)]
     if not len(held):
         return Interval(-np.inf, np.inf, True)
-    return Interval(float(held.min()), float(held.max()), not finite and len(held) < len(values))
+    found = Interval(float(held.min()), float(held.max()), not finite and len(held) < len(values))
+    return found if values.dtype == np.float64 else _plain(rounded(found))
 
 
 def _plain(found: Interval) -> Interval:
@@ -146,6 +154,22 @@ class _Sum:
     terms: tuple[_Product, ...]
 
 
+def _passes_nan(node: ast.expr, name: str) -> bool:
+    """Whether an expression is nan for certain where a name is: conditions hold or not, and choose."""
+    match node:
+        case ast.Name(id=found):
+            return found == name
+        case ast.BinOp(left=left, right=right):
+            return _passes_nan(left, name) or _passes_nan(right, name)
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
+            return _passes_nan(operand, name)
+        case ast.IfExp(body=body, orelse=orelse):
+            return _passes_nan(body, name) and _passes_nan(orelse, name)
+        case ast.Call(func=ast.Name(id=function), args=arguments) if function not in ROOTS:
+            return any(_passes_nan(argument, name) for argument in arguments)
+    return False
+
+
 def _text(node: ast.expr) -> str:
     return ast.unparse(node)
 
@@ -166,11 +190,21 @@ def _multiplied(factors: Sequence[tuple[ast.expr, bool]]) -> ast.expr:
 class Group:
     """Some axes of a plan (by their places in the space), the cuts they make, and the values these are made of."""
 
-    def __init__(self, plan: Plan, ranges: Ranges, targets: Iterable[Target], axes: frozenset[int]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        ranges: Ranges,
+        targets: Iterable[Target],
+        axes: frozenset[int],
+        whole: Ranges | None = None,
+    ) -> None:
+        """ranges are of finite values, whole those with infinities and nan among them; the same unless given."""
         self.plan, self.ranges, self.targets, self.axes = plan, ranges, tuple(targets), axes
+        self._whole = whole or ranges
         self._words = plan.space.graph.words
         self._spread = {name: frozenset(plan.order[a] for a in value.axes) for name, value in plan.values.items()}
         self._cuts: dict[str, tuple[str, ast.expr]] = {}
+        self._off: dict[str, float] = {}
         self._written: dict[str, _Product] = {}
         self._parts = 0
 
@@ -178,35 +212,54 @@ class Group:
     def cuts(self) -> tuple[Cut, ...]:
         """What the targets see of the group. TooLarge where they cannot be written out."""
         written = [(target, self._finish(self._of_value(target.name))) for target in self.targets]
+        expressions = [expression for _, expression in self._cuts.values()]
         names = [name for name, _ in self._cuts.values()]
+        errors = [self._error(expression) for expression in expressions]
+        count = len(names)
         ranges = {name: self._range(expression) for name, expression in self._cuts.values()}
-        falls, rises, strict = np.ones(len(names), bool), np.ones(len(names), bool), np.full(len(names), np.inf)
+        whole = {name: self._range(expression, self._whole) for name, expression in self._cuts.values()}
+        falls, rises, fatal = np.ones(count, bool), np.ones(count, bool), np.zeros(count, bool)
+        moves, strict, least = np.zeros(count, bool), np.full(count, np.inf), np.array(errors)
         for target, node in written:
             read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-            scope = ranges | {name: self.ranges[name] for name in read & self._spread.keys()}
-            found = secants(node, scope, names, self._words)
+            others = {name: self.ranges[name] for name in read & self._spread.keys()}
+            found = secants(node, ranges | others, names, self._words, errors)
+            moves |= (found if whole == ranges else secants(node, whole | others, names, self._words)).moves
             low, high = found.secants.low * target.sign, found.secants.high * target.sign
             low, high = np.minimum(low, high), np.maximum(low, high)
             if target.is_condition:  # that it holds is what counts
                 low, high = -high, -low
             rises &= low >= 0.0
             falls &= high <= 0.0
+            least = np.maximum(least, found.least)
             if not target.is_condition:
-                least = np.where(low > 0.0, low, np.where(high < 0.0, -high, 0.0))
-                largest = max(abs(found.value.low), abs(found.value.high))
+                steep = np.where(low > 0.0, low, np.where(high < 0.0, -high, 0.0))
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    needed = np.where(least > 0.0, LAST_PLACES * largest / least, np.inf)
-                strict = np.minimum(strict, np.where(np.isfinite(needed), needed, np.inf))
+                    needed = np.where(steep > 0.0, found.error / steep, np.inf)
+                strict = np.minimum(strict, np.where(np.isnan(needed), np.inf, needed))
+                fatal |= np.array([_passes_nan(node, name) for name in names], bool)
+        known = np.isfinite(least)
         return tuple(
             Cut(
                 expression,
-                tuple(sorted({n.id for n in ast.walk(expression) if isinstance(n, ast.Name)} & self._spread.keys())),
-                int(rises[k]) - int(falls[k]),
+                self._leaves_of(expression),
+                int(rises[k]) - int(falls[k]) if known[k] else 0,
                 float(strict[k]),
+                float(least[k]),
+                bool(fatal[k]),
+                isinstance(expression, ast.Name) and self._is_held(expression.id),
             )
-            for k, (_, expression) in enumerate(self._cuts.values())
-            if not (rises[k] and falls[k])
+            for k, expression in enumerate(expressions)
+            if moves[k]
         )
+
+    def _is_held(self, name: str) -> bool:
+        """Whether doubles hold a value: all numbers, and counts that are not too large."""
+        found = self._whole[name]
+        return self.plan.values[name].kind == "float" or max(abs(found.low), abs(found.high)) < EXACT
+
+    def _leaves_of(self, expression: ast.expr) -> tuple[str, ...]:
+        return tuple(sorted({n.id for n in ast.walk(expression) if isinstance(n, ast.Name)} & self._spread.keys()))
 
     @cached_property
     def leaves(self) -> tuple[str, ...]:
@@ -249,6 +302,8 @@ class Group:
             if value.node is None or spread <= self.axes or not spread & self.axes:
                 self._written[name] = self._placed(ast.Name(name, ast.Load()))
             else:
+                if is_cut_to_count(value, self.plan):
+                    raise TooLarge  # which no formula says
                 self._written[name] = self._of_formula(value.node.formula)
         return self._written[name]
 
@@ -284,9 +339,14 @@ class Group:
             return self._of_value(node.id)
         match node:
             case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right) if side != "number":
+                above, other = self._of(left), self._of(right)
+                if other.number == 0.0 and isinstance(op, ast.Div):
+                    raise TooLarge  # infinite or nan
                 found = _Product()
-                found.take(self._of(left), False)
-                found.take(self._of(right), isinstance(op, ast.Div))
+                found.take(above, False)
+                found.take(other, isinstance(op, ast.Div))
+                if not isfinite(found.number):
+                    raise TooLarge
                 return self._spread_out(found)
             case _ if side != "mixed":
                 return self._placed(node)
@@ -302,8 +362,11 @@ class Group:
                 return self._sum(self._terms(node, 1.0))
             case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() | float() as exponent)):
                 base = self._of(left)
-                if len(base.group) + len(base.rest) > 0 and not base.mixed and self._all_positive(base):
-                    raised = _Product(number=float(base.number**exponent))
+                if not base.mixed and base.number > 0.0 and self._all_positive(base):
+                    try:
+                        raised = _Product(number=float(base.number**exponent))
+                    except OverflowError:
+                        raise TooLarge from None
                     for side_of, factors in ((raised.group, base.group), (raised.rest, base.rest)):
                         if factors:
                             side_of.append((ast.BinOp(_multiplied(factors), ast.Pow(), node.right), False))
@@ -355,9 +418,15 @@ class Group:
                 gathered.setdefault(_text(_multiplied(term.rest)) if term.rest else "", []).append(term)
             else:
                 others.append(term)
+        largest = sum(map(self._largest, terms)) if any(len(alike) > 1 for alike in gathered.values()) else 0.0
         for alike in gathered.values():
             if len(alike) == 1:
-                others.append(alike[0])
+                others += alike
+                continue
+            shared = self._range(_multiplied(alike[0].rest)).low if alike[0].rest else 1.0
+            off = ROUNDED * len(terms) * largest / shared if shared > 0.0 else np.inf
+            if not isfinite(off):
+                others += alike
                 continue
             total: ast.expr | None = None
             for term in alike:
@@ -366,6 +435,8 @@ class Group:
                     part = ast.BinOp(ast.Constant(term.number), ast.Mult(), part)
                 total = part if total is None else ast.BinOp(total, ast.Add(), part)
             assert total is not None
+            text = _text(total)  # loops add the same in another order, and round what they add it to
+            self._off[text] = max(self._off.get(text, 0.0), off)
             others.append(_Product(group=[(total, False)], rest=alike[0].rest))
         return others[0] if len(others) == 1 else _Product(mixed=[(_Sum(tuple(others)), False)])
 
@@ -376,11 +447,42 @@ class Group:
                 return False
         return True
 
-    def _range(self, expression: ast.expr) -> Interval:
-        names = {n.id for n in ast.walk(expression) if isinstance(n, ast.Name) and n.id in self._spread}
+    def _range(self, expression: ast.expr, ranges: Ranges | None = None) -> Interval:
+        known = ranges or self.ranges
+        names = {n.id for n in ast.walk(expression) if isinstance(n, ast.Name)}
+        scope = {name: known[name] for name in names & self._spread.keys()}
+        scope |= {name: self._range(cut, ranges) for name, cut in self._cuts.values() if name in names}
         with np.errstate(all="ignore"):
-            found = evaluate(expression, {name: self.ranges[name] for name in names}, self._words)
+            found = evaluate(expression, scope, self._words)
         return _plain(found)
+
+    def _largest(self, term: _Product) -> float:
+        """The most that a term of a sum can come to, whatever its sign."""
+        found = Interval(abs(term.number), abs(term.number))
+        parts = [(self._range(factor), divides) for factor, divides in [*term.group, *term.rest]]
+        for part, divides in term.mixed:
+            if isinstance(part, _Sum):
+                most = sum(self._largest(inner) for inner in part.terms)
+                parts.append((Interval(-most, most), divides))
+            else:
+                parts.append((self._range(part), divides))
+        with np.errstate(all="ignore"):
+            for within, divides in parts:
+                found = binary(ast.Div() if divides else ast.Mult(), found, within)
+        return float(max(abs(found.low), abs(found.high)))
+
+    def _error(self, expression: ast.expr) -> float:
+        """By how much loops may put an expression differently in order, for the sums that were put together in it."""
+        text = _text(expression)
+        if text in self._off:
+            return self._off[text]
+        relative = 0.0
+        for part in ast.walk(expression):
+            if isinstance(part, ast.BinOp) and (off := self._off.get(_text(part))) is not None:
+                least = self._range(part).low
+                relative += off / least if least > 0.0 else np.inf
+        found = self._range(expression)
+        return relative * max(abs(found.low), abs(found.high)) if relative else 0.0
 
     def _finish(self, product: _Product) -> ast.expr:
         """A product as an expression in which the group's factors are one cut."""

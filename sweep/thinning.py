@@ -115,9 +115,11 @@ def thinned(space: Space, threads: int | None = None, least: int | None = None) 
         return found  # a quantile is not computed design by design
     question = _Question(found)
     for axis in [axis.name for axis in space.axes]:
+        if not question.found.points:  # no choice along some axis meets the conditions
+            return question.found
         smaller = _alone(question, axis, threads)
         question = _Question(smaller) if smaller.points < question.found.points else question
-    while (group := _best_group(question, least)) is not None:
+    while question.found.points and (group := _best_group(question, least)) is not None:
         smaller = _sifted(question, group, threads)
         if smaller.points >= question.found.points:
             return replace(question.found, evaluated=smaller.evaluated)
@@ -155,10 +157,10 @@ class _Question:
         """The conditions that look at nothing outside these axes."""
         return [k for k in range(len(self.space.conditions)) if self.spread[f"_where_{k}"] <= axes]
 
-    def group(self, axes: frozenset[int], ranges: Ranges) -> Group:
+    def group(self, axes: frozenset[int], ranges: Ranges, whole: Ranges | None = None) -> Group:
         """These axes, the conditions within them apart: those are met before anything else."""
         inside = {f"_where_{k}" for k in self.inside(axes)}
-        return Group(self.plan, ranges, [t for t in self.targets if t.name not in inside], axes)
+        return Group(self.plan, ranges, [t for t in self.targets if t.name not in inside], axes, whole)
 
     def subspace(self, axes: frozenset[int], metrics: Sequence[Metric] = ()) -> Space:
         """The choices along these axes alone, the others held at their first value."""
@@ -232,8 +234,8 @@ def _sifted(question: _Question, axes: frozenset[int], threads: int | None) -> T
     group = question.group(axes, question.ranges)
     if len(group.leaves) > 2 * MOST_CUTS:
         return found
-    ranges, seen = _leaf_ranges(question, axes, group.leaves, threads)
-    group = question.group(axes, question.ranges.with_found(ranges))
+    finite, whole, seen = _leaf_ranges(question, axes, group.leaves, threads)
+    group = question.group(axes, question.ranges.with_found(finite), question.ranges.with_found(whole))
     try:
         cuts = group.cuts
     except TooLarge:
@@ -244,7 +246,7 @@ def _sifted(question: _Question, axes: frozenset[int], threads: int | None) -> T
     survivors, cut_rows, leaf_rows = _survivors(subspace, cuts, columns, threads)
     seen += prod(len(axis) for axis in subspace.axes)
     first, starts, member_rows = _classes(cut_rows, leaf_rows)
-    if len(order) > 1:  # choices that are alike in every cut stand together: runs of them have narrow bounds
+    if len(order) > 1 and len(first):  # what is alike in every cut stands together: runs of it have narrow bounds
         along = z_order(np.ascontiguousarray(cut_rows[first]))
         lengths = np.diff(starts)[along]
         member_rows = np.concatenate([member_rows[starts[k] : starts[k + 1]] for k in along])
@@ -285,12 +287,13 @@ def _subspace(question: _Question, axes: frozenset[int], cuts: Sequence[Cut]) ->
 
 def _leaf_ranges(
     question: _Question, axes: frozenset[int], leaves: Sequence[str], threads: int | None
-) -> tuple[dict[str, Interval], int]:
-    """The finite extremes of the values of a group, over its own choices; and how many choices that took to see."""
+) -> tuple[dict[str, Interval], dict[str, Interval], int]:
+    """The extremes of the values of a group over its own choices: finite ones and all; how many choices that took."""
     subspace = question.subspace(axes)
     plan = Plan(subspace, leaves)
     evaluator = Evaluator(plan)
-    found: dict[str, Interval] = {}
+    finite: dict[str, Interval] = {}
+    whole: dict[str, Interval] = {}
     streamed: list[str] = []
     for name in leaves:
         value = plan.values[name]
@@ -299,28 +302,41 @@ def _leaf_ranges(
             continue
         place = evaluator.place(name)
         cells = evaluator.tables[place : place + prod(plan.box.sizes[a] for a in value.axes)]
-        found[name] = extremes(cells.view(np.float64) if value.kind == "float" else cells, finite=True)
+        held = cells.view(np.float64) if value.kind == "float" else cells
+        finite[name], whole[name] = extremes(held, finite=True), extremes(held)
     if not streamed:
-        return found, 0
+        return finite, whole, 0
 
-    def extent(worker: Worker, run: range) -> list[tuple[float, float]]:
-        ends = [(np.inf, -np.inf)] * len(streamed)
+    def extent(worker: Worker, run: range) -> list[tuple[Interval, Interval]]:
+        ends = [(NOTHING, NOTHING)] * len(streamed)
         for block in run:
             if worker.visit(block):
                 for k, name in enumerate(streamed):
-                    low, high, _ = extremes(worker.column(name), finite=True)
-                    if low > -np.inf:
-                        ends[k] = min(ends[k][0], low), max(ends[k][1], high)
+                    column = worker.column(name)
+                    found = extremes(column, finite=True)
+                    every = extremes(column) if found.unsure or not np.isfinite(column).all() else found
+                    some = ends[k][0] if found.unsure else _around(ends[k][0], found)
+                    ends[k] = some, _around(ends[k][1], every)
         return ends
 
     for ends in each(evaluator, extent, chunks(plan), threads):
-        for name, (low, high) in zip(streamed, ends, strict=True):
-            old = found.get(name, Interval(np.inf, -np.inf))
-            found[name] = Interval(min(old.low, low), max(old.high, high))
+        for name, (some, every) in zip(streamed, ends, strict=True):
+            finite[name] = _around(finite.get(name, NOTHING), some)
+            whole[name] = _around(whole.get(name, NOTHING), every)
     for name in streamed:
-        if not found[name].low <= found[name].high:
-            found[name] = Interval(-np.inf, np.inf, True)
-    return found, plan.points
+        if not finite[name].low <= finite[name].high:
+            finite[name] = Interval(-np.inf, np.inf, True)
+        if not whole[name].low <= whole[name].high:
+            whole[name] = Interval(-np.inf, np.inf, True)
+    return finite, whole, plan.points
+
+
+NOTHING = Interval(np.inf, -np.inf)
+
+
+def _around(a: Interval, b: Interval) -> Interval:
+    """What lies in either."""
+    return Interval(min(a.low, b.low), max(a.high, b.high), a.unsure or b.unsure)
 
 
 def _bits(values: npt.NDArray[Any]) -> Ints:
@@ -332,13 +348,14 @@ def _survivors(
     subspace: Space, cuts: Sequence[Cut], columns: Sequence[str], threads: int | None
 ) -> tuple[Ints, npt.NDArray[np.float64], Ints]:
     """Ids, within the subspace, of the choices that are left, by id; their cuts, less being better; their leaves."""
-    together = [(k, leaf) for k, cut in enumerate(cuts) if not cut.is_single for leaf in cut.leaves]
+    together = [(k, leaf) for k, cut in enumerate(cuts) if not cut.is_exact for leaf in cut.leaves]
     leaves = list(dict.fromkeys(leaf for _, leaf in together))
+    least = np.array([cut.least for cut in cuts])
     strict = np.array([cut.strict if cut.direction else np.nan for cut in cuts])
     signs = [float(cut.direction or 1) for cut in cuts]
     owner = np.array([k for k, _ in together], np.int64)
     place = np.array([leaves.index(leaf) for _, leaf in together], np.int64)
-    decides = np.array([cut.direction != 0 and np.isfinite(cut.strict) for cut in cuts], bool)
+    decides = np.array([cut.is_fatal for cut in cuts], bool)
     records = [k for k, axis in enumerate(subspace.axes) if axis.is_words and len(axis) > 1]
     siblings = prod(len(subspace.axes[k]) for k in records)
     records = records if 1 < siblings <= MOST_SIBLINGS else []
@@ -350,7 +367,7 @@ def _survivors(
 
     def fold(worker: Worker, run: range) -> None:
         if not hasattr(local, "sieve"):
-            local.sieve = Sieve(strict, owner)
+            local.sieve = Sieve(least, strict, owner)
             sieves.append(local.sieve)
             local.remover = np.full(siblings, -1, np.int64), np.full(siblings, SELDOM, np.int64)
         for block in run:
@@ -376,7 +393,7 @@ def _survivors(
             if records:
                 tile, sibling = np.divmod(worker.positions[picked].astype(np.int64), siblings)
                 remover, rested = local.remover
-                left = among_siblings(rows, row_leaves, tile, sibling, remover, rested, strict, owner)
+                left = among_siblings(rows, row_leaves, tile, sibling, remover, rested, least, strict, owner)
                 rows, row_leaves, picked = rows[left], row_leaves[left], picked[left]
             local.sieve.fold(rows, row_leaves, ids[picked])
 
@@ -384,7 +401,7 @@ def _survivors(
     np.random.default_rng(len(runs)).shuffle(runs)
     for _ in each(evaluator, fold, runs, threads):
         pass
-    merged = Sieve(strict, owner)
+    merged = Sieve(least, strict, owner)
     for sieve in sieves:
         merged.merge(sieve)
     rows, held, walked = (np.concatenate(parts) for parts in zip(merged.result(), *aside, strict=True))
@@ -397,7 +414,8 @@ def _classes(cuts: npt.NDArray[np.float64], leaves: Ints) -> tuple[Ints, Ints, I
     """Rows that agree in all bits, together: the first of each class, where each starts, and all rows by class."""
     bits = np.concatenate([cuts.view(np.int64).reshape(cuts.shape), leaves], axis=1)
     if not bits.shape[1]:  # nothing of the group is seen: all are one
-        return np.zeros(1, np.int64), np.array([0, len(cuts)], np.int64), np.arange(len(cuts), dtype=np.int64)
+        starts = np.array([0, len(cuts)] if len(cuts) else [0], np.int64)
+        return np.zeros(len(starts) - 1, np.int64), starts, np.arange(len(cuts), dtype=np.int64)
     order = np.lexsort((np.arange(len(bits)), *bits.T))
     fresh = np.ones(len(bits), bool)
     fresh[1:] = (bits[order[1:]] != bits[order[:-1]]).any(axis=1)
@@ -541,10 +559,11 @@ def _share_left(
     rows = rows[keep & np.isfinite(rows).all(axis=1)]
     if len(rows) < 32:
         return 1.0
+    least = np.array([cut.least for cut in cuts])
     strict = np.array([cut.strict if cut.direction else np.nan for cut in cuts])
 
     def left(count: int) -> int:
-        sieve = Sieve(strict, np.empty(0, np.int64))
+        sieve = Sieve(least, strict, np.empty(0, np.int64))
         sieve.fold(np.ascontiguousarray(rows[:count]), np.empty((count, 0), np.int64), np.arange(count))
         return max(1, len(sieve.result()[2]))
 
