@@ -112,10 +112,10 @@ def sift_walk(
 ) -> int:  # fmt: skip
     """Fill rows[p, k] and ids[p] with what, of the blocks up to stop, nothing known beats; how many there are.
 
-    at is where to go on: the block, how many of its rows are done, how many rows have held so far, and the number of
-    runs of rows; it moves. Stops where rows may not hold what comes next. ids number the points in the order of the
-    walk, points a block. lying[k, 2] is room for where columns lie. seen[s, k] keeps some of the rows that came by
-    last, whatever became of them.
+    at is where to go on: the block, how many of its rows are done (-1 before it is visited), how many rows have held
+    so far, and the number of runs of rows; it moves. Stops where rows may not hold what comes next. ids number the
+    points in the order of the walk, points a block. lying[k, 2] is room for where columns lie. seen[s, k] keeps some
+    of the rows that came by last, whatever became of them.
 
     Runs of rows are first judged by the best of each objective among them, read where the loops left them; what known
     rows beat there is not even gathered.
@@ -123,7 +123,8 @@ def sift_walk(
     count = 0
     num_objectives = columns.shape[0]
     while at[0] < stop:
-        if at[1] == 0:
+        if at[1] < 0:
+            at[1] = 0
             at[2] += visit(loops, program, state, at[0], at[0] + 1)
         held = state.words[HELD]
         all_hold = held == state.words[POINTS]
@@ -200,7 +201,7 @@ def sift_walk(
             chunk, filled, which, scratch, left, rows, ids, count,
         )  # fmt: skip
         at[0] += 1
-        at[1] = 0
+        at[1] = -1
     return count
 
 
@@ -237,7 +238,7 @@ class Walk:
 
     def enter(self, blocks: range) -> None:
         """Begin these consecutive blocks."""
-        self._at[:3] = blocks.start, 0, 0
+        self._at[:3] = blocks.start, -1, 0
         self._stop = blocks.stop
 
     @property
