@@ -7,18 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from sweep.columns import Column
-from sweep.execute import WALKED_POINTS, Evaluator, Worker, chunks, cores, each
+from sweep.execute import WALKED_POINTS, Evaluator, Rows, Worker, chunks, cores, each
+from sweep.growth import Walk
 from sweep.parts import Layout, designs_before, encode
 from sweep.plan import Plan
 from sweep.progress import short
-from sweep.run import frames, memory_bound, prepare
+from sweep.run import memory_bound, prepare
 from sweep.space import Condition, Space
-
-if TYPE_CHECKING:
-    import polars as pl
 
 COUNTED_POINTS = 2_000_000_000  # a larger sub-space of the conditions on inputs is not counted
 SAMPLES = 256  # places, evenly over the space
@@ -106,9 +103,9 @@ def dry_run(space: Space, threads: int | None = None) -> Estimate:
     if not plan.points:
         return estimate
     evaluator = Evaluator(plan)
-    sampled, taken, seconds = _sample(evaluator, layout, columns, threads)
-    rows = sum(frame.height for frame in taken)
-    encoded, encoding = _encoded(taken, layout)
+    sampled, taken, seconds = _sample(evaluator, layout, threads)
+    rows = sum(map(len, taken))
+    encoded, encoding = _encoded(taken, space, columns, layout)
     speed = sampled / seconds
     growth = plan.points / sampled
     return replace(
@@ -116,7 +113,7 @@ def dry_run(space: Space, threads: int | None = None) -> Estimate:
         sampled=sampled,
         sampled_rows=rows,
         designs_per_s=speed,
-        seconds=growth * (seconds + encoding),
+        seconds=growth * (seconds + encoding / threads),
         disk_bytes=growth * encoded,
         memory_bytes=memory_bound(evaluator, len(columns), layout, threads),
     )
@@ -153,12 +150,10 @@ def _count(space: Space, threads: int) -> int:
     return sum(each(Evaluator(plan), Worker.count, chunks(plan, WALKED_POINTS), threads))
 
 
-def _sample(
-    evaluator: Evaluator, layout: Layout, columns: list[Column], threads: int
-) -> tuple[int, list[pl.DataFrame], float]:
+def _sample(evaluator: Evaluator, layout: Layout, threads: int) -> tuple[int, list[Rows], float]:
     """Designs visited, their rows and the seconds that took: runs of blocks from everywhere, as many as time allows."""
     plan = evaluator.plan
-    work = frames(columns, plan.space, plan.columns)
+    work = Walk(plan, layout, {}).work
     runs = len(range(0, plan.box.blocks, layout.chunk_blocks))
     groups = min(SAMPLES, ceil(runs / NEIGHBOURS))
     starts = [k * runs // groups for k in range(groups)] + [runs]
@@ -167,27 +162,26 @@ def _sample(
     places = [c for k in order for c in range(starts[k], min(starts[k] + NEIGHBOURS, starts[k + 1]))]
     picked = [next(layout.chunks(c * layout.chunk_blocks, plan.box.blocks)) for c in places]
     list(each(evaluator, work, picked[:1], 1))  # compiles what is not in the cache
-    taken: list[pl.DataFrame] = []
+    taken: list[Rows] = []
     visited = held = 0
     seconds = 0.0
     began = time.perf_counter()
     for (_, rows), run in zip(each(evaluator, work, picked, threads), picked, strict=True):
         visited += designs_before(plan, run.stop) - designs_before(plan, run.start)
-        held += rows.height
-        taken.append(rows)
+        held += len(rows)
+        if len(rows):
+            taken.append(rows)
         seconds = time.perf_counter() - began
         if seconds > SAMPLE_SECONDS or held >= layout.part_rows:
             break
     return visited, taken, seconds
 
 
-def _encoded(taken: Sequence[pl.DataFrame], layout: Layout) -> tuple[int, float]:
-    """Bytes that these rows take as Parquet, and the seconds that encoding them takes."""
-    import polars as pl
-
+def _encoded(taken: list[Rows], space: Space, columns: Sequence[Column], layout: Layout) -> tuple[int, float]:
+    """Bytes that these rows take as Parquet, and the seconds that encoding them takes a thread."""
     began = time.perf_counter()
-    size = len(encode(pl.concat(taken, rechunk=True), layout, {}))
-    return size, time.perf_counter() - began
+    content, _ = encode(taken, space, columns, layout, {})
+    return len(content), time.perf_counter() - began
 
 
 def _type(column: Column) -> str:

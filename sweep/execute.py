@@ -6,7 +6,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -92,9 +93,16 @@ def chunks(plan: Plan, points: int = CHUNK_POINTS) -> Iterator[range]:
 
 
 def each(
-    evaluator: Evaluator, work: Callable[[Worker, range], T], runs: Iterable[range], threads: int | None = None
+    evaluator: Evaluator,
+    work: Callable[[Worker, range], T],
+    runs: Iterable[range],
+    threads: int | None = None,
+    pool: Executor | None = None,
 ) -> Iterator[T]:
-    """work(worker, run) for every run of blocks, on threads, results in order; a few runs ahead and never more."""
+    """work(worker, run) for every run of blocks, on threads, results in order; a few runs ahead and never more.
+
+    pool, when given, has that many threads, and is left open.
+    """
     threads = threads or cores()
     local = threading.local()
 
@@ -105,7 +113,7 @@ def each(
             return work(local.worker, run)
 
     waiting = iter(runs)
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) if pool is None else nullcontext(pool) as pool:
         ahead = deque(pool.submit(task, run) for run in islice(waiting, threads + 2))
         try:
             while ahead:

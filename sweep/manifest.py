@@ -28,7 +28,16 @@ KIND = "llm-sweep run"
 FORMAT = 1
 LISTED_LABELS = 1000  # an axis with more values is described by its digest alone
 # what decides the bytes, beside kernels and data
-ENGINE = ("columns.py", "evaluator.py", "execute.py", "parts.py", "plan.py", "run.py", "worker.py")
+ENGINE = (
+    "columns.py",
+    "evaluator.py",
+    "execute.py",
+    "growth.py",
+    "parts.py",
+    "plan.py",
+    "run.py",
+    "worker.py",
+)
 
 
 @dataclass(frozen=True)
@@ -159,6 +168,8 @@ def changes(before: Manifest, now: Manifest) -> list[str]:
             lines.append(f"{package} was {old['versions'].get(package)} and is {version}")
     causes = {"data": "the data files", "kernels": "the kernels", "engine": "the code that walks and writes"}
     lines += [f"{what} changed" for key, what in causes.items() if old["digests"].get(key) != new["digests"][key]]
+    if not lines and old["layout"].get("extends") != new["layout"].get("extends"):
+        lines.append("one of them extends another run: say so again with --extend, and name the same run")
     if not lines:
         differing = [key for key in new if old.get(key) != new[key] and key != "digests"] or ["formulas"]
         lines.append(f"the same spec now comes to something else: {', '.join(differing)}")
@@ -192,7 +203,7 @@ def _plain(value: Any) -> Any:
 def _versions() -> dict[str, str]:
     """Of whatever may change a number or an encoding."""
     found = {"python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
-    packages = {package: importlib.metadata.version(package) for package in ("numpy", "numba", "polars")}
+    packages = {package: importlib.metadata.version(package) for package in ("numpy", "numba", "polars", "pyarrow")}
     return found | {"llm-sweep": sweep.__version__} | packages
 
 

@@ -10,18 +10,19 @@ so a run that was killed at any moment goes on behind its last part and ends equ
 
 Memory stays below ``memory_bound``, however many designs there are:
 
-    BASE_BYTES + workspaces + (3 threads + 3) chunk + 4 (part + chunk)
+    BASE_BYTES + workspaces + (3 threads + 3) chunk + (2 threads + 1) (part + chunk)
 
 chunk and part being the bytes of their rows at 8 a cell (at most CHUNK_BYTES, or one block where its rows are wider,
-and PART_BYTES): a thread holds a chunk three times while it turns it into a frame, as many finished ones and two more
-wait their turn, one part gathers while one is encoded, which takes a copy and the encoded bytes.
+and PART_BYTES): a thread holds a chunk and, while it makes room for more rows, a copy of it; as many finished ones and
+two more wait their turn. One part gathers; one a thread waits to be encoded, is, or waits for the disk, its encoded
+bytes beside its rows. A run that extends another reads row groups of that in the place of chunks.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -30,20 +31,19 @@ from threading import Event
 from typing import TYPE_CHECKING, cast
 
 from sweep import opensql
-from sweep.columns import Column, declare, frame, schema, wanted
+from sweep.columns import Column, declare, wanted
 from sweep.errors import RunError
-from sweep.execute import Evaluator, Worker, cores, each, rows
+from sweep.execute import Evaluator, Rows, cores
+from sweep.growth import Source, Walk, growth
 from sweep.lock import LOCK_NAME, Lock
 from sweep.manifest import MANIFEST_NAME, Manifest, Part, changes, describe, read_manifest
-from sweep.parts import PART_ROWS, Layout, designs_before, encode, footer_of, kept, publish, sweep_out, sync_folder
+from sweep.parts import PART_ROWS, Layout, encode, footer_of, kept, publish, sweep_out, sync_folder
 from sweep.plan import Plan
 from sweep.progress import Progress, Report
 from sweep.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-    import polars as pl
 
 BASE_BYTES = 384 << 20  # Python, its libraries, compiled kernels, and what allocators keep back
 
@@ -63,7 +63,9 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Finished:
-    """A complete run. designs_evaluated counts what this call walked, rows, parts and bytes (of parts) all there is."""
+    """A complete run. designs_evaluated counts what this call walked and did not take over from another run; rows,
+    parts and bytes (of parts) all there is.
+    """
 
     folder: Path
     designs_evaluated: int
@@ -80,10 +82,10 @@ class _Job:
 
     space: Space
     plan: Plan
-    names: tuple[str, ...]
     columns: list[Column]
     layout: Layout
     manifest: Manifest
+    source: Source
 
 
 def write(
@@ -93,14 +95,19 @@ def write(
     threads: int | None = None,
     progress: Report | None = None,
     part_rows: int = PART_ROWS,
+    extend: str | Path | None = None,
 ) -> Finished:
     """Evaluate a space into a run folder, or go on with the run that is there.
+
+    extend names the folder of a complete run whose space this one has grown from, by values added to axes: its rows are
+    taken over, and only designs that are new are evaluated. The rows are those of a run of the whole space, in another
+    order.
 
     RunError when the folder is another run's or somebody else's, when another process writes it, and when the disk
     refuses: what was complete stays. On Ctrl-C likewise, the KeyboardInterrupt says so.
     """
     folder = Path(folder)
-    job = _job(space, part_rows)
+    job = _job(space, part_rows, folder, extend, threads or cores())
     done: list[Part] = []
     with _in_plain_words(folder):
         finished = _finished(folder, job.manifest)
@@ -115,7 +122,7 @@ def write(
             done += kept(folder / "parts", job.layout, job.manifest.identity, threads or cores())
             sweep_out(folder / "parts", done)
             start = len(done)
-            evaluated = _Writer(folder / "parts", job, done).write_rest(threads or cores(), progress)
+            evaluated = _Writer(folder / "parts", job, done, threads or cores()).write_rest(progress)
             lock.clear()
             publish(folder / MANIFEST_NAME, replace(job.manifest, complete=True, parts=tuple(done)).text().encode())
     return Finished(folder, evaluated, *_totals(done), start, False)
@@ -128,7 +135,7 @@ def memory_bound(evaluator: Evaluator, columns: int, layout: Layout, threads: in
     chunk = min(layout.chunk_blocks * points, evaluator.plan.points) * row_bytes
     part = min(layout.part_rows, evaluator.plan.points) * row_bytes
     workspaces = threads * 8 * (evaluator.cells + points) + 4 * points * columns
-    return BASE_BYTES + workspaces + (3 * threads + 3) * chunk + 4 * (part + chunk)
+    return BASE_BYTES + workspaces + (3 * threads + 3) * chunk + (2 * threads + 1) * (part + chunk)
 
 
 def prepare(space: Space, part_rows: int = PART_ROWS) -> tuple[Plan, list[Column], Layout]:
@@ -138,100 +145,109 @@ def prepare(space: Space, part_rows: int = PART_ROWS) -> tuple[Plan, list[Column
     return plan, columns, Layout.of(plan, len(columns), part_rows)
 
 
-def frames(
-    columns: list[Column], space: Space, names: tuple[str, ...]
-) -> Callable[[Worker, range], tuple[int, pl.DataFrame]]:
-    """What a thread does with a run of blocks: the block behind its last, and its rows."""
-
-    def work(worker: Worker, blocks: range) -> tuple[int, pl.DataFrame]:
-        return blocks.stop, frame(columns, space, rows(worker, blocks, names))
-
-    return work
-
-
 class _Writer:
-    """The parts of one run: those that are done, the one that is encoded in the background, the one that gathers."""
+    """The parts of one run: those that are done, those that are encoded and written in the background, the one that
+    gathers.
 
-    def __init__(self, folder: Path, job: _Job, done: list[Part]) -> None:
+    Evaluating and encoding share the threads: a part is encoded on one of them, among the chunks of those after it, and
+    written in its turn.
+    """
+
+    def __init__(self, folder: Path, job: _Job, done: list[Part], threads: int) -> None:
         self.folder = folder
         self.job = job
         self.done = done
+        self._threads = threads
         self._stop = Event()
-        self._encoder = ThreadPoolExecutor(1)
-        self._pending: Future[None] | None = None
-        self._cut = len(done)  # parts handed to the encoder
+        self._pool = ThreadPoolExecutor(threads)
+        self._disk = ThreadPoolExecutor(1)
+        self._pending: deque[Future[None]] = deque()  # parts handed over and not yet known to be on disk
+        self._cut = len(done)  # parts handed over
 
-    def write_rest(self, threads: int, progress: Report | None) -> int:
+    def write_rest(self, progress: Report | None) -> int:
         """Write the parts that are missing; how many designs had to be visited for them."""
-        blocks = self.job.plan.box.blocks
+        blocks = self.job.source.blocks
         first = self.done[-1].end_block if self.done else 0
         if self.done and first == blocks:
             return 0
         try:
             if blocks:
-                self._walk(first, threads, progress)
+                self._walk(first, progress)
             else:  # an axis without values: no rows, but a table with its columns all the same
                 self._hand_over([], 0, 0)
-            self._collect()
+            self._collect(0)
         except BaseException:
             self._stop.set()
-            self._encoder.shutdown(wait=True)
+            self._pool.shutdown(cancel_futures=True)
+            self._disk.shutdown()
             raise
-        self._encoder.shutdown()
-        return designs_before(self.job.plan, blocks) - designs_before(self.job.plan, first)
+        self._pool.shutdown()
+        self._disk.shutdown()
+        return self.job.source.evaluated_before(blocks) - self.job.source.evaluated_before(first)
 
-    def _walk(self, first: int, threads: int, progress: Report | None) -> None:
-        job, layout, blocks = self.job, self.job.layout, self.job.plan.box.blocks
-        before = held_rows = 0
-        for part in self.done:
-            before += part.rows
-        held: list[pl.DataFrame] = []
+    def _walk(self, first: int, progress: Report | None) -> None:
+        source, layout, blocks = self.job.source, self.job.layout, self.job.source.blocks
+        before = sum(part.rows for part in self.done)
+        held_rows = 0
+        held: list[Rows] = []
         self._report(progress, first, before)
-        work = frames(job.columns, job.space, job.names)
-        results = each(Evaluator(job.plan), work, layout.chunks(first, blocks), threads)
-        with closing(cast("Generator[tuple[int, pl.DataFrame]]", results)):
-            for end, rows_of_chunk in results:
-                if rows_of_chunk.height:
-                    held.append(rows_of_chunk)
-                    held_rows += rows_of_chunk.height
+        results = source.rows(first, self._threads, self._pool)
+        with closing(cast("Generator[tuple[int, Rows]]", results)):
+            for end, found in results:
+                if len(found):
+                    held.append(found)
+                    held_rows += len(found)
                 if held_rows >= layout.part_rows or end - first >= layout.part_blocks or end == blocks:
                     self._hand_over(held, first, end)
                     before += held_rows
                     held, held_rows, first = [], 0, end
                 self._report(progress, end, before + held_rows)
 
-    def _hand_over(self, held: list[pl.DataFrame], first: int, end: int) -> None:
-        """Have a part written in the background, once the one before it is on disk."""
-        self._collect()
-        self._pending = self._encoder.submit(self._write, held, self._cut, (first, end))
+    def _hand_over(self, held: list[Rows], first: int, end: int) -> None:
+        """Have a part encoded and written in the background, once fewer than one a thread are."""
+        self._collect(self._threads - 1)
+        encoded = self._pool.submit(self._encode, held, self._cut, (first, end))
+        self._pending.append(self._disk.submit(self._write, encoded))
         self._cut += 1
 
-    def _collect(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
+    def _collect(self, most: int) -> None:
+        """Wait until no more than so many parts are in the background."""
+        while self._pending and (len(self._pending) > most or self._pending[0].done()):
+            self._pending.popleft().result()
 
-    def _write(self, held: list[pl.DataFrame], number: int, blocks: tuple[int, int]) -> None:
-        import polars as pl
+    def _encode(self, held: list[Rows], number: int, blocks: tuple[int, int]) -> tuple[Part, memoryview]:
+        job = self.job
+        count = sum(map(len, held))
+        said = footer_of(job.manifest.identity, number, blocks, count)
+        content, digest = encode(held, job.space, job.columns, job.layout, said)
+        return Part(job.layout.name(number), count, len(content), digest, *blocks), content
 
-        whole = pl.concat(held, rechunk=True) if held else pl.DataFrame(schema=schema(self.job.columns))
-        held.clear()
-        identity, layout = self.job.manifest.identity, self.job.layout
-        content = encode(whole, layout, footer_of(identity, number, blocks, whole.height))
-        digest = hashlib.sha256(content).hexdigest()
-        publish(self.folder / layout.name(number), content, self._stop)
-        self.done.append(Part(layout.name(number), whole.height, len(content), digest, *blocks))
+    def _write(self, encoded: Future[tuple[Part, memoryview]]) -> None:
+        try:
+            part, content = encoded.result()
+            publish(self.folder / part.name, content, self._stop)
+        except BaseException:
+            self._stop.set()  # no part is written behind one that is missing
+            raise
+        self.done.append(part)
 
     def _report(self, progress: Report | None, block: int, rows_so_far: int) -> None:
         if progress is not None:
-            plan = self.job.plan
-            designs = designs_before(plan, block)
-            progress(Progress(block, plan.box.blocks, designs, plan.points, rows_so_far, len(self.done)))
+            source, plan = self.job.source, self.job.plan
+            designs = source.designs_before(block)
+            progress(Progress(block, source.blocks, designs, plan.points, rows_so_far, len(self.done)))
 
 
-def _job(space: Space, part_rows: int) -> _Job:
+def _job(space: Space, part_rows: int, folder: Path, extend: str | Path | None, threads: int) -> _Job:
     plan, columns, layout = prepare(space, part_rows)
-    return _Job(space, plan, plan.columns, columns, layout, describe(space, plan, columns, layout.described()))
+    if extend is None:
+        manifest = describe(space, plan, columns, layout.described())
+        return _Job(space, plan, columns, layout, manifest, Walk(plan, layout, {}))
+    if folder.resolve() == Path(extend).resolve():
+        raise RunError(f"{folder}: cannot be extended in place; name another folder for the run")
+    grown = growth(space, extend, columns, layout, threads)
+    manifest = describe(space, plan, columns, {**layout.described(), **grown.described})
+    return _Job(space, plan, columns, layout, manifest, grown.source)
 
 
 def _totals(parts: list[Part] | tuple[Part, ...]) -> tuple[int, int, int]:

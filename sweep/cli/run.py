@@ -12,9 +12,12 @@ from sweep.cli.shared import tell_why_empty
 @click.command("run")
 @click.argument("spec")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The run folder; runs/NAME when not given.")
+@click.option(
+    "--extend", type=click.Path(path_type=Path), help="A complete run of a spec with fewer values: take over its rows."
+)
 @click.option("--dry-run", is_flag=True, help="Say what the space holds and what it would take, and do nothing.")
 @click.option("--threads", type=click.IntRange(1), help="Threads; all cores when not given.")
-def run_command(spec: str, output: Path | None, dry_run: bool, threads: int | None) -> None:
+def run_command(spec: str, output: Path | None, extend: Path | None, dry_run: bool, threads: int | None) -> None:
     """Evaluate a space into a run folder of Parquet parts; the same command continues one that was interrupted.
 
     \b
@@ -36,7 +39,7 @@ def run_command(spec: str, output: Path | None, dry_run: bool, threads: int | No
     from sweep.run import write
 
     with bar(space.name) as progress:
-        done = write(space, folder, threads=threads, progress=progress)
+        done = write(space, folder, threads=threads, progress=progress, extend=extend)
     if done.already_complete:
         click.echo(f"{folder} is complete already: {done.rows:,} designs in {done.parts} parts")
         return
