@@ -173,9 +173,7 @@ def binary(op: ast.operator, a: Interval, b: Interval) -> Interval:
             return quotient(a, b)
         case ast.FloorDiv():
             found, by_zero = quotient(a, b), has_zero(b)
-            low = np.floor(
-                np.nextafter(found.low, -np.inf)
-            )  # what is rounded down is the quotient before it is rounded
+            low = np.floor(np.nextafter(found.low, -np.inf))  # what is rounded down is the quotient itself
             high = np.floor(found.high)
             low, high = np.where(by_zero, np.minimum(low, 0.0), low), np.where(by_zero, np.maximum(high, 0.0), high)
             return Interval(low, high, found.unsure | by_zero | has_infinity(a))  # a count divided by none is 0
