@@ -37,23 +37,23 @@ PROBED = 1 << 12  # boxes of a generation of which a design is evaluated, so tha
 class Filter(Protocol):
     """What designs are held against: it knows the best ones so far."""
 
-    def beaten(self, least: Floats, most: Floats) -> npt.NDArray[np.bool_]:
-        """Of boxes whose objectives lie between least[n, k] and most[n, k], those no design of which can matter."""
+    def beaten(self, least: Floats) -> npt.NDArray[np.bool_]:
+        """Of boxes whose objectives are no less than least[n, k], those no design of which can matter."""
 
-    def fold(self, objectives: Floats, columns: Sequence[npt.NDArray[Any]], at: Ints) -> None:
-        """Take in designs: objectives[n, k], the other columns asked for, and their places[axes, n] on the axes."""
+    def fold(self, objectives: Floats, at: Ints) -> None:
+        """Take in designs: objectives[n, k], less being better, and their places at[axes, n] on the axes."""
 
 
 class Search:
     """The designs of a space that matter to a filter, found by halving boxes.
 
-    objectives are metrics or inputs with 1 where less is better and -1 where more is; columns are handed on with the
-    designs that are evaluated. opened and evaluated count boxes and designs.
+    objectives are metrics or inputs with 1 where less is better and -1 where more is. opened and evaluated count boxes
+    and designs.
     """
 
-    def __init__(self, space: Space, objectives: Sequence[tuple[str, float]], columns: Sequence[str] = ()) -> None:
-        self.space, self.objectives, self.columns = space, objectives, tuple(columns)
-        self.plan = Plan(space, [*(name for name, _ in objectives), *columns])
+    def __init__(self, space: Space, objectives: Sequence[tuple[str, float]]) -> None:
+        self.space, self.objectives = space, objectives
+        self.plan = Plan(space, [name for name, _ in objectives])
         self.evaluator = Evaluator(self.plan)
         self.opened = self.evaluated = 0
         self.sizes = tuple(len(axis) for axis in space.axes)
@@ -62,7 +62,7 @@ class Search:
         self._counts = {name for name in self._formulas if is_cut_to_count(self.plan.values[name], self.plan)}
         self._levels = self._halvings()
         self._extremes = {name: self._pyramid(name) for name in self._tables}
-        self._points = _Points(space, [*dict.fromkeys([*(n for n, _ in objectives), *columns])])
+        self._points = _Points(space, list(dict.fromkeys(name for name, _ in objectives)))
 
     def run(self, filter_: Filter, progress: Callable[[float], None] | None = None) -> None:
         """Show the filter every design that can matter, and some others. progress is told the share of designs done."""
@@ -173,16 +173,14 @@ class Search:
             found_one = bounds(node.formula, scope, self.space.graph.words)
             scope[name] = as_count(found_one) if name in self._counts else found_one
         least = np.empty((len(boxes), len(self.objectives)))
-        most = np.empty_like(least)
         for k, (name, sign) in enumerate(self.objectives):
             low, high, _ = scope[name]
-            least[:, k], most[:, k] = (low, high) if sign > 0 else (-high, -low)
+            least[:, k] = low if sign > 0 else -high
         np.nan_to_num(least, copy=False, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-        np.nan_to_num(most, copy=False, nan=np.inf, posinf=np.inf, neginf=-np.inf)
         keep = np.ones(len(boxes), bool)
         if self.plan.keep is not None:
             keep &= np.broadcast_to(scope[self.plan.keep].high != 0.0, keep.shape)
-        keep[keep] &= ~filter_.beaten(least[keep], most[keep])
+        keep[keep] &= ~filter_.beaten(least[keep])
         return boxes[keep], least[keep]
 
     def _halved(self, step: int, boxes: Ints, least: Floats) -> list[tuple[int, Ints]]:
@@ -225,7 +223,7 @@ class Search:
             objectives = np.empty((len(positions), len(self.objectives)))
             for k, (name, sign) in enumerate(self.objectives):
                 objectives[:, k] = sign * found[name]
-            filter_.fold(objectives, [found[name] for name in self.columns], at[:, positions])
+            filter_.fold(objectives, at[:, positions])
 
 
 def _promise(least: Floats) -> Floats:

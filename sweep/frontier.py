@@ -99,8 +99,8 @@ def frontier(
         frame = _listed(space, rows, ids)
     else:
         frame = _listed(space, *_merged(found.objectives, found.ids, found.counts), with_counts=epsilon is None)
-    looked = found.designs + found.choices
-    return Frontier(frame, looked, None, found.findings, found.boxes, found.choices)
+    sifted = found.thinned.evaluated
+    return Frontier(frame, found.designs + sifted, None, found.thinned.findings, found.boxes, sifted)
 
 
 def scattered(plan: Plan) -> list[range]:

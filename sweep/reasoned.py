@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from kernels.epsilon import EpsilonFrontier, cells
 from kernels.pareto import RunningFrontier
 from sweep.boxes import Search
 from sweep.space import Space
-from sweep.thinning import Finding, Thinned, thinned
+from sweep.thinning import Thinned, thinned
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,7 +30,7 @@ GROWTH = 1.25  # of what is known before the tree over it is built anew
 class Reasoned:
     """Objectives[f, k] of what was found, less being better, the smallest design id behind each, and how many.
 
-    choices were sifted, boxes opened, designs evaluated one by one.
+    at[axes, f] are their places in the smaller space; boxes were opened, designs evaluated one by one.
     """
 
     objectives: Floats
@@ -39,10 +38,8 @@ class Reasoned:
     counts: Ints
     thinned: Thinned
     at: Ints
-    choices: int
     boxes: int
     designs: int
-    findings: tuple[Finding, ...]
 
 
 class _Known:
@@ -58,15 +55,13 @@ class _Known:
         self._size = 0
         self._cells: dict[bytes, tuple[float, ...]] = {}
 
-    def fold(self, objectives: Floats, columns: Sequence[npt.NDArray[Any]], at: Ints) -> None:
+    def fold(self, objectives: Floats, at: Ints) -> None:
         """Take in designs by their places on the axes."""
-        del columns
         self.running.fold(objectives, (at * self._strides[:, None]).sum(axis=0))
         self._since += len(objectives)
 
-    def beaten(self, least: Floats, most: Floats) -> npt.NDArray[np.bool_]:
+    def beaten(self, least: Floats) -> npt.NDArray[np.bool_]:
         """Boxes of which even the best corner is beaten, or with epsilon lies in a beaten cell."""
-        del most
         if self._since > (GROWTH - 1.0) * self._size:
             rows, _ = self.running.result()
             if self._epsilon:
@@ -114,9 +109,7 @@ def reasoned(
     for members, place in zip(smaller.members, at, strict=True):
         ids += members.first[place]
         counts *= members.counts[place]
-    return Reasoned(
-        rows, ids, counts, smaller, at, smaller.evaluated, search.opened, search.evaluated, smaller.findings
-    )
+    return Reasoned(rows, ids, counts, smaller, at, search.opened, search.evaluated)
 
 
 def every_id(found: Reasoned) -> tuple[Floats, Ints]:

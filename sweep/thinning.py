@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import prod
@@ -571,13 +571,3 @@ def _share_left(
     growth = float(np.log(left(len(rows)) / left(few)) / np.log(len(rows) / few))
     kept = keep.mean() * choices
     return float(min(1.0, left(len(rows)) / len(rows) * (kept / len(rows)) ** (min(1.0, growth) - 1.0)) * keep.mean())
-
-
-def expanded(found: Thinned, at: Iterable[Ints]) -> tuple[Ints, Ints]:
-    """The smallest design id behind each point of the smaller space, and how many designs there are behind it."""
-    ids, counts = None, None
-    for members, place in zip(found.members, at, strict=True):
-        ids = members.first[place] if ids is None else ids + members.first[place]
-        counts = members.counts[place] if counts is None else counts * members.counts[place]
-    assert ids is not None and counts is not None
-    return ids, counts
