@@ -22,9 +22,10 @@ from sweep.designs import designs
 from sweep.errors import Problem, SpecError
 from sweep.execute import Evaluator, Worker, chunks, design_ids, each
 from sweep.plan import Plan
+from sweep.question import Finding
 from sweep.reasoned import every_id, reasoned
 from sweep.space import Space
-from sweep.thinning import LARGEST_SCAN, Finding
+from sweep.thinning import LARGEST_SCAN
 
 if TYPE_CHECKING:
     import polars as pl

@@ -17,9 +17,10 @@ from sweep.execute import Evaluator, Worker
 from sweep.parts import designs_before
 from sweep.plan import Plan, Value
 from sweep.progress import short
+from sweep.question import Finding
 from sweep.removals import LARGEST_COUNT, Loss, loss_table, losses_of, tally
 from sweep.space import Space
-from sweep.thinning import LARGEST_SCAN, Finding, thinned
+from sweep.thinning import LARGEST_SCAN, thinned
 
 MEASURED_SECONDS = 0.4
 PLACES = 64  # from which blocks are measured, evenly over the walk

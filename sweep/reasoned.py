@@ -17,8 +17,9 @@ from kernels.boxtree import are_dominated, build_tree, z_order
 from kernels.epsilon import EpsilonFrontier, cells
 from kernels.pareto import RunningFrontier
 from sweep.boxes import Search
+from sweep.question import Thinned
 from sweep.space import Space
-from sweep.thinning import Thinned, thinned
+from sweep.thinning import thinned
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

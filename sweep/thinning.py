@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import ast
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -22,85 +21,23 @@ import numpy.typing as npt
 
 from kernels.boxtree import z_order
 from kernels.graph import Metric
-from kernels.intervals import Interval, evaluate
+from kernels.intervals import Interval
 from kernels.language import Formula
 from kernels.quantiles import quantile_of
 from kernels.sifting import SELDOM, Sieve, among_siblings, stand_up
-from sweep.cuts import MOST_CUTS, Cut, Group, Ranges, Target, TooLarge, extremes
+from sweep.cuts import MOST_CUTS, Cut, TooLarge, extremes
 from sweep.designs import places
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker, chunks, design_ids, each
+from sweep.grouping import best_group
 from sweep.plan import Plan
+from sweep.question import Finding, Members, Question, Thinned, targets, untouched
 from sweep.space import Axis, Space
 
 Ints = npt.NDArray[np.int64]
 
 LARGEST_SCAN = 1 << 26  # a space of fewer points is walked sooner than it is thought about
-LARGEST_GROUP = 1 << 32  # choices that are sifted: some ten nanoseconds each
 MOST_SIBLINGS = 1 << 12  # records that are compared with each other before anything else
-SAMPLE = 512  # choices by which a group is judged before it is sifted
-
-
-@dataclass(frozen=True)
-class Members:
-    """The designs behind each place of an axis: what they add to a design id, in runs, the smallest first."""
-
-    starts: Ints
-    ids: Ints
-
-    @classmethod
-    def single(cls, ids: Ints) -> Members:
-        """One design a place."""
-        return cls(np.arange(len(ids) + 1, dtype=np.int64), ids)
-
-    @property
-    def counts(self) -> Ints:
-        """How many there are at each place."""
-        return np.diff(self.starts)
-
-    @property
-    def first(self) -> Ints:
-        """The smallest at each place."""
-        return self.ids[self.starts[:-1]]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Of so many choices along some axes so many are left; gone are the records that none of these has."""
-
-    axes: tuple[str, ...]
-    choices: int
-    left: int
-    gone: Mapping[str, tuple[Any, ...]]
-
-
-@dataclass(frozen=True)
-class Thinned:
-    """The smaller space, what its axes stand for, and how it came about."""
-
-    space: Space
-    members: tuple[Members, ...]
-    findings: tuple[Finding, ...] = ()
-    evaluated: int = 0
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the axes of the spec in each axis
-
-    @property
-    def points(self) -> int:
-        """Points of the smaller space."""
-        return prod(len(axis) for axis in self.space.axes)
-
-
-def targets(space: Space) -> list[Target]:
-    """What a question looks at."""
-    asked = [Target(name, 1.0) for name in space.minimize] + [Target(name, -1.0) for name in space.maximize]
-    return asked + [Target(f"_where_{k}", 1.0, True) for k in range(len(space.conditions))]
-
-
-def untouched(space: Space) -> Thinned:
-    """A space as it is."""
-    kept = [axis.kept.astype(np.int64) * stride for axis, stride in zip(space.axes, space.id_strides, strict=True)]
-    names = {axis.name: (axis.name,) for axis in space.axes}
-    return Thinned(space, tuple(Members.single(ids) for ids in kept), names=names)
 
 
 def thinned(space: Space, threads: int | None = None, least: int | None = None) -> Thinned:
@@ -113,74 +50,21 @@ def thinned(space: Space, threads: int | None = None, least: int | None = None) 
     plan = Plan(space, [target.name for target in targets(space) if not target.is_condition])
     if any(value.node and quantile_of(value.node.formula) for value in plan.values.values()) or not plan.points:
         return found  # a quantile is not computed design by design
-    question = _Question(found)
+    question = Question(found)
     for axis in [axis.name for axis in space.axes]:
         if not question.found.points:  # no choice along some axis meets the conditions
             return question.found
         smaller = _alone(question, axis, threads)
-        question = _Question(smaller) if smaller.points < question.found.points else question
-    while question.found.points and (group := _best_group(question, least)) is not None:
+        question = Question(smaller) if smaller.points < question.found.points else question
+    while question.found.points and (group := best_group(question, least)) is not None:
         smaller = _sifted(question, group, threads)
         if smaller.points >= question.found.points:
             return replace(question.found, evaluated=smaller.evaluated)
-        question = _Question(smaller)
+        question = Question(smaller)
     return question.found
 
 
-class _Question:
-    """A space's plan for its targets, what conditions lie within a group of axes, and what else is asked of it."""
-
-    def __init__(self, found: Thinned) -> None:
-        self.found, self.space = found, found.space
-        self.targets = targets(self.space)
-        self.plan = Plan(self.space, [target.name for target in self.targets if not target.is_condition])
-        self.evaluator = Evaluator(self.plan)
-        self.ranges = Ranges(self.evaluator, self.walked)
-        self.spread = {n: frozenset(self.plan.order[a] for a in v.axes) for n, v in self.plan.values.items()}
-
-    def walked(self, name: str) -> Interval:
-        """The extremes of a value over all choices along the axes it depends on."""
-        value = self.plan.values[name]
-        if name.startswith("_"):
-            return Interval(0.0, 1.0)
-        plan = Plan(replace(self.subspace(self.spread[name]), conditions=()), [name])
-        worker = Worker(Evaluator(plan))
-        found = Interval(np.inf, -np.inf)
-        with np.errstate(all="ignore"):
-            for block in range(plan.box.blocks):
-                worker.visit(block)
-                low, high, unsure = extremes(worker.column(value.name))
-                found = Interval(min(found.low, low), max(found.high, high), found.unsure or unsure)
-        return found
-
-    def inside(self, axes: frozenset[int]) -> list[int]:
-        """The conditions that look at nothing outside these axes."""
-        return [k for k in range(len(self.space.conditions)) if self.spread[f"_where_{k}"] <= axes]
-
-    def group(self, axes: frozenset[int], ranges: Ranges, whole: Ranges | None = None) -> Group:
-        """These axes, the conditions within them apart: those are met before anything else."""
-        inside = {f"_where_{k}" for k in self.inside(axes)}
-        return Group(self.plan, ranges, [t for t in self.targets if t.name not in inside], axes, whole)
-
-    def subspace(self, axes: frozenset[int], metrics: Sequence[Metric] = ()) -> Space:
-        """The choices along these axes alone, the others held at their first value."""
-        fixed = dict(self.space.constants)
-        for k, axis in enumerate(self.space.axes):
-            if k not in axes:
-                fixed |= {name: values[0].item() for name, values in axis.sets.items()}
-        return replace(
-            self.space,
-            axes=tuple(axis for k, axis in enumerate(self.space.axes) if k in axes),
-            fixed={name: value for name, value in fixed.items() if not any(name in a.sets for a in self._of(axes))},
-            conditions=tuple(self.space.conditions[k] for k in self.inside(axes)),
-            graph=self.space.graph.extended(metrics, {}) if metrics else self.space.graph,
-        )
-
-    def _of(self, axes: frozenset[int]) -> list[Axis]:
-        return [axis for k, axis in enumerate(self.space.axes) if k in axes]
-
-
-def _alone(question: _Question, name: str, threads: int | None) -> Thinned:
+def _alone(question: Question, name: str, threads: int | None) -> Thinned:
     """A space with one of its axes thinned by itself: to one place if nothing depends on it."""
     found = question.found
     index = next(k for k, axis in enumerate(found.space.axes) if axis.name == name)
@@ -228,7 +112,7 @@ def _replaced(
 # ------------------------------------------------------------------------------------------------------------ sifting
 
 
-def _sifted(question: _Question, axes: frozenset[int], threads: int | None) -> Thinned:
+def _sifted(question: Question, axes: frozenset[int], threads: int | None) -> Thinned:
     """A space with these axes made one, on which only those choices are left that are not certain to be beaten."""
     found, order = question.found, sorted(axes)
     group = question.group(axes, question.ranges)
@@ -271,7 +155,7 @@ def _sifted(question: _Question, axes: frozenset[int], threads: int | None) -> T
     return smaller if len(first) < choices else replace(found, evaluated=smaller.evaluated)
 
 
-def _subspace(question: _Question, axes: frozenset[int], cuts: Sequence[Cut]) -> tuple[Space, list[str]]:
+def _subspace(question: Question, axes: frozenset[int], cuts: Sequence[Cut]) -> tuple[Space, list[str]]:
     """The choices, with a metric for every cut that is put together; and the columns that hold the cuts."""
     metrics, columns = [], []
     for k, cut in enumerate(cuts):
@@ -286,7 +170,7 @@ def _subspace(question: _Question, axes: frozenset[int], cuts: Sequence[Cut]) ->
 
 
 def _leaf_ranges(
-    question: _Question, axes: frozenset[int], leaves: Sequence[str], threads: int | None
+    question: Question, axes: frozenset[int], leaves: Sequence[str], threads: int | None
 ) -> tuple[dict[str, Interval], dict[str, Interval], int]:
     """The extremes of the values of a group over its own choices: finite ones and all; how many choices that took."""
     subspace = question.subspace(axes)
@@ -454,7 +338,7 @@ def _sorted_runs(ids: Ints, starts: Ints) -> tuple[Ints, Ints]:
 
 
 def _leaf_values(
-    question: _Question, axes: frozenset[int], at: Sequence[Ints], leaves: Sequence[str]
+    question: Question, axes: frozenset[int], at: Sequence[Ints], leaves: Sequence[str]
 ) -> dict[str, npt.NDArray[Any]]:
     """The values of a group, computed at some of its choices."""
     subspace = replace(question.subspace(axes), conditions=())
@@ -474,100 +358,3 @@ def _leaf_values(
                 parts[name].append(worker.column(name))
     empty = {name: np.empty(0, worker.dtype(name)) for name in leaves}
     return {name: np.concatenate([empty[name], *parts[name]]) for name in leaves}
-
-
-# ------------------------------------------------------------------------------------------- which axes to put together
-
-
-def _best_group(question: _Question, least: int) -> frozenset[int] | None:
-    """The axes that are worth putting together: what sifting them and walking the rest costs least; None for none."""
-    found = question.found
-    long = [k for k, axis in enumerate(found.space.axes) if len(axis) > 1]
-    if len(long) < 2 or found.points < least:
-        return None
-    ranges, sample = _sampled(question)
-    best: tuple[float, frozenset[int]] | None = None
-    for left_out in (1, 2):
-        for rest in combinations(long, left_out):
-            axes = frozenset(long) - frozenset(rest)
-            choices = prod(len(found.space.axes[k]) for k in axes)
-            if not 1 < choices <= LARGEST_GROUP or not axes:
-                continue
-            cost = choices + found.points * _share_left(question, axes, ranges, sample, choices)
-            if best is None or cost < best[0]:
-                best = cost, axes
-    if best is None or best[0] > found.points / 2:
-        return None
-    return best[1]
-
-
-def _sampled(question: _Question) -> tuple[Ranges, dict[str, npt.NDArray[Any]]]:
-    """Every value of a question at some designs drawn at random, and the ranges these span."""
-    draw = np.random.default_rng(20_240_229)
-    space = question.space
-    at = [draw.integers(len(axis), size=SAMPLE) for axis in space.axes]
-    sets: dict[str, Any] = {}
-    for axis, place in zip(space.axes, at, strict=True):
-        sets |= {name: values[place] for name, values in axis.sets.items()}
-    row = np.arange(SAMPLE)
-    fixed = {name: value for name, value in (dict(space.fixed) | space.constants).items() if name not in sets}
-    conditions = {c: replace(condition.formula, name=c) for c, condition in _named(space).items()}
-    extra = [Metric(name, "", "", "a condition", formula) for name, formula in conditions.items()]
-    listed = replace(
-        space,
-        axes=(Axis("row", (), sets, row, SAMPLE),),
-        fixed=fixed,
-        conditions=(),
-        graph=space.graph.extended(extra, {}),
-    )
-    names = [name for name in question.plan.values if not name.startswith("#") and not name.startswith("_keep")]
-    names = [name for name in names if name in listed.graph]
-    plan = Plan(listed, names)
-    worker = Worker(Evaluator(plan))
-    with np.errstate(all="ignore"):
-        worker.visit(0)
-        found = {name: worker.column(name).copy() for name in names}
-    return question.ranges.with_found({n: extremes(v, finite=True) for n, v in found.items()}), found
-
-
-def _named(space: Space) -> dict[str, Any]:
-    return {f"_where_{k}": condition for k, condition in enumerate(space.conditions)}
-
-
-def _share_left(
-    question: _Question, axes: frozenset[int], ranges: Ranges, sample: Mapping[str, npt.NDArray[Any]], choices: int
-) -> float:
-    """The share of a group's choices that is likely to be left, judged by how fast that of a sample falls."""
-    group = question.group(axes, ranges)
-    try:
-        cuts = group.cuts
-    except TooLarge:
-        return 1.0
-    if not cuts:
-        return 1.0 / choices
-    if all(cut.direction == 0 for cut in cuts):
-        return 1.0
-    rows = np.empty((SAMPLE, len(cuts)))
-    with np.errstate(all="ignore"):
-        for k, cut in enumerate(cuts):
-            scope = {name: Interval(sample[name], sample[name]) for name in cut.leaves}
-            value = evaluate(cut.expression, scope, question.space.graph.words).low
-            rows[:, k] = float(cut.direction or 1) * value
-    keep = np.ones(SAMPLE, bool)
-    for k in question.inside(axes):
-        keep &= sample[f"_where_{k}"] != 0
-    rows = rows[keep & np.isfinite(rows).all(axis=1)]
-    if len(rows) < 32:
-        return 1.0
-    least = np.array([cut.least for cut in cuts])
-    strict = np.array([cut.strict if cut.direction else np.nan for cut in cuts])
-
-    def left(count: int) -> int:
-        sieve = Sieve(least, strict, np.empty(0, np.int64))
-        sieve.fold(np.ascontiguousarray(rows[:count]), np.empty((count, 0), np.int64), np.arange(count))
-        return max(1, len(sieve.result()[2]))
-
-    few = len(rows) // 4
-    growth = float(np.log(left(len(rows)) / left(few)) / np.log(len(rows) / few))
-    kept = keep.mean() * choices
-    return float(min(1.0, left(len(rows)) / len(rows) * (kept / len(rows)) ** (min(1.0, growth) - 1.0)) * keep.mean())

@@ -19,6 +19,7 @@ from sweep.exactcheck import by_hand, exact_check
 from sweep.execute import Evaluator, Worker, rows
 from sweep.frontier import frontier, objectives_of, per_value
 from sweep.plan import Plan
+from sweep.question import Question
 from sweep.resolve import load, loads, narrow
 from sweep.space import Space
 from tests import naive, naive_epsilon
@@ -32,13 +33,13 @@ Rows = list[tuple[tuple[float, ...], int]]
 def put_to_work(seed: int) -> Iterator[None]:
     """Small spaces treated as large ones: axes put together at random, boxes halved to the last design."""
 
-    def any_group(question: thinning._Question, least: int) -> frozenset[int] | None:
+    def any_group(question: Question, least: int) -> frozenset[int] | None:
         long = [k for k, axis in enumerate(question.found.space.axes) if len(axis) > 1]
         draw = random.Random(f"{seed} {[len(axis) for axis in question.found.space.axes]}")
         return frozenset(draw.sample(long, draw.randint(2, len(long)))) if len(long) > 1 else None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(thinning, "_best_group", any_group)
+        patch.setattr(thinning, "best_group", any_group)
         patch.setattr(boxes, "LEAF_POINTS", 1 + seed % 3)
         patch.setattr(boxes, "MOST_BOXES", 4 << seed % 8)
         yield
