@@ -21,13 +21,15 @@ import pyarrow as pa
 
 from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
-from sweep import opensql
-from sweep.columns import Column
+from sweep import opensql, sqlsafety, whatif
+from sweep.columns import Column, wanted
 from sweep.dataset import DesignsDataset
-from sweep.errors import RunError, SweepError
+from sweep.errors import QueryError, RunError, SweepError
 from sweep.execute import cores
 from sweep.resources import resource_dir
 from sweep.space import Space
+from sweep.sqlbeside import Beside
+from sweep.sqlerrors import told, with_the_place
 from sweep.sqltext import literal, quoted, to_sql
 
 if TYPE_CHECKING:
@@ -35,12 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+__all__ = ["Answer", "Database", "QueryError", "run_frontier"]
 BATCH_ROWS = 1 << 17
 MOST_OBJECTIVES = 8
-
-
-class QueryError(SweepError):
-    """A query that DuckDB does not accept or could not finish, in DuckDB's words."""
 
 
 class Answer:
@@ -100,20 +99,31 @@ def narrowed(series: pl.Series) -> pl.Series:
 class Database:
     """An in-memory DuckDB with the table designs, the catalogue, metrics, inputs and the macros.
 
-    Made by open_space or open_run; close it, or use it in a with statement.
+    Made by open_space or open_run; close it, or use it in a with statement. Queries read what is in it and no other
+    file, unless unsafe; memory is what DuckDB may take before it spills to disk, such as "4GB", by default its own
+    limit.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self._settings = (
-            f"set enable_progress_bar = false; set threads = {threads or cores()}; "
-            "set python_enable_replacements = false; set autoinstall_known_extensions = false; "
-            f"set temp_directory = {literal(str(Path(tempfile.gettempdir()) / 'llm-sweep-duckdb'))};"
-        )
-        self._connection = duckdb.connect()
-        self._connection.execute(self._settings)
+    def __init__(self, unsafe: bool = False, memory: str | None = None, threads: int | None = None) -> None:
+        spill = str(Path(tempfile.gettempdir()) / "llm-sweep-duckdb")
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "threads": str(threads or cores()),
+            "python_enable_replacements": "false",
+            "autoinstall_known_extensions": "false",
+            "temp_directory": spill,
+        }
+        if memory is not None:
+            settings["memory_limit"] = memory
+        try:
+            self._connection = duckdb.connect(config=settings)
+        except duckdb.Error as error:
+            raise told(error) from None
+        self._connection.execute("set enable_progress_bar = false")  # of a connection, and of its cursors
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="duckdb")
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         self._dataset: DesignsDataset | None = None
+        self._unsafe = unsafe
+        self._own: Callable[[str], str | None] = lambda _: None
         self.columns: tuple[Column, ...] = ()
 
     def __enter__(self) -> Database:
@@ -134,17 +144,18 @@ class Database:
     # ---------------------------------------------------------------------------------------------- what is in it
 
     @classmethod
-    def open_space(cls, space: Space) -> Database:
+    def open_space(cls, space: Space, unsafe: bool = False, memory: str | None = None) -> Database:
         """With the virtual table of a space as designs: evaluated as queries ask."""
-        self = cls()
+        self = cls(unsafe, memory)
         self._dataset = DesignsDataset(space)
         self._connection.register("_designs", self._dataset)
         self._connection.execute("create or replace view designs as select * from _designs")
         self._fill(space.graph, tuple(self._dataset.columns.values()))
+        self._own = lambda sql: whatif.statement(space, _named(space, sql, self.columns))
         return self
 
     @classmethod
-    def open_run(cls, folder: str | Path) -> Database:
+    def open_run(cls, folder: str | Path, unsafe: bool = False, memory: str | None = None) -> Database:
         """With the rows of a run folder as designs."""
         from sweep.manifest import columns_of, read_manifest
 
@@ -154,34 +165,40 @@ class Database:
             raise RunError(
                 f"{folder}: is not complete yet; sweep run {folder / 'spec.toml'} -o {folder} goes on with it"
             )
-        return cls.open_parts(sorted((folder / "parts").glob("*.parquet")), columns_of(manifest))
+        self = cls.open_parts(sorted((folder / "parts").glob("*.parquet")), columns_of(manifest), unsafe, memory)
+        self._own = lambda _: self._own_of_run(folder / opensql.NAME)
+        return self
 
     @classmethod
-    def open_parts(cls, parts: Sequence[Path], columns: Sequence[Column]) -> Database:
+    def open_parts(
+        cls, parts: Sequence[Path], columns: Sequence[Column], unsafe: bool = False, memory: str | None = None
+    ) -> Database:
         """With the rows of these Parquet files as designs, wherever the process goes next."""
         from kernels.model import GRAPH
 
-        self = cls()
-
+        self = cls(unsafe, memory)
         if parts:
-            paths = ", ".join(literal(_not_a_pattern(path.absolute())) for path in parts)
+            files = [_not_a_pattern(path.absolute()) for path in parts]
+            paths = ", ".join(map(literal, files))
             view = opensql.view(f"[{paths}]")
         else:  # a space without a single design
+            files = []
             types = {"int": "bigint", "float": "double", "bool": "boolean", "word": "varchar"}
             nothing = ", ".join(f"cast(null as {types[c.kind]}) as {quoted(c.name)}" for c in columns)
             view = f"create or replace view designs as select {nothing} where false"
         try:
             self._connection.execute(view)
         except duckdb.Error as error:
-            raise _told(error) from None
-        self._fill(GRAPH, tuple(columns))
+            raise told(error) from None
+        self._fill(GRAPH, tuple(columns), [*files, *(str(path.absolute()) for path in parts)])
         return self
 
-    def _fill(self, graph: Graph, columns: tuple[Column, ...]) -> None:
+    def _fill(self, graph: Graph, columns: tuple[Column, ...], files: Sequence[str] = ()) -> None:
         self.columns = columns
-        parts = [opensql.comments(columns), opensql.catalogue(), opensql.described(graph, columns)]
-        statements = [*(s for part in parts for s in part), opensql.macros(), *opensql.metric_macros(graph)]
-        self._connection.execute("\n".join(statements))
+        self._connection.execute(opensql.macros())
+        self._beside = Beside(graph, columns)
+        for setting in () if self._unsafe else sqlsafety.closed(files):
+            self._connection.execute(setting)
 
     # -------------------------------------------------------------------------------------------------- questions
 
@@ -195,9 +212,12 @@ class Database:
         try:
             statements = cursor.extract_statements(sql)
         except duckdb.Error as error:
-            raise _told(error) from None
+            raise told(error) from None
         if not statements:
             raise QueryError("the query is empty")
+        if not self._unsafe:
+            sqlsafety.check(statements, cursor.extract_statements)
+        self._prepare(sql)
         named = set().union(*(statement.named_parameters for statement in statements))
         if isinstance(params, Mapping) and (unknown := [name for name in params if name not in named]):
             asked = f"it asks for {', '.join(f'${name}' for name in sorted(named))}" if named else "it asks for none"
@@ -205,10 +225,23 @@ class Database:
         for statement in statements[:-1]:
             self.wait(lambda s=statement: _finish(cursor, s, _given(s, params, False)), cursor)  # type: ignore[misc]
         last = statements[-1]
-        reader = self.wait(lambda: _reader(cursor, last, _given(last, params, True)), cursor)
+        reader = self.wait(lambda: _reader(cursor, last, _given(last, params, True)), cursor, last.query)
         answer = Answer(self, cursor, reader)
         self._open.add(answer)
         return answer
+
+    def _own_of_run(self, file: Path) -> str | None:
+        """What makes the macro of a run, once."""
+        self._own = lambda _: None
+        return _statement_of(file, whatif.NAME)
+
+    def _prepare(self, sql: str) -> None:
+        """Make what a query names, before it is asked."""
+        made = self._beside.named(sql)
+        if whatif.NAME in sql.lower() and (own := self._own(sql)) is not None:
+            made.append(own)
+        for statement in made:
+            self._connection.execute(statement)
 
     def frontier(
         self, minimize: Sequence[str], maximize: Sequence[str] = (), where: str | Sequence[str] = ()
@@ -267,12 +300,11 @@ class Database:
     def _cursor(self) -> Any:
         """A connection of its own to the same tables: a query left half read blocks nobody else."""
         cursor = self._connection.cursor()
-        cursor.execute(self._settings)
         if self._dataset is not None:
             cursor.register("_designs", self._dataset)
         return cursor
 
-    def wait(self, work: Callable[[], T], cursor: Any) -> T:
+    def wait(self, work: Callable[[], T], cursor: Any, sql: str = "") -> T:
         """The result of work done on another thread, so that Ctrl-C reaches us and stops the query."""
         future = self._pool.submit(work)
         try:
@@ -282,7 +314,7 @@ class Database:
             future.exception()
             raise
         except duckdb.Error as error:
-            raise _told(error) from None
+            raise told(error, sql) from None
         except pa.ArrowException as error:
             raise QueryError(str(error)) from None
 
@@ -318,17 +350,30 @@ def _finish(cursor: Any, statement: Any, params: Any) -> None:
 
 
 def _reader(cursor: Any, statement: Any, params: Any) -> pa.RecordBatchReader:
-    relation = cursor.sql(statement.query, params=params)
+    try:
+        relation = cursor.sql(statement.query, params=params)
+    except duckdb.Error as error:
+        raise with_the_place(error, cursor, statement.query, params) from None
     if relation is None:  # a statement that returns no rows
         return pa.RecordBatchReader.from_batches(pa.schema([]), [])
     reader: pa.RecordBatchReader = relation.to_arrow_reader(BATCH_ROWS)
     return reader
 
 
-def _told(error: duckdb.Error) -> QueryError:
-    """DuckDB's message without the name of its exception; candidates and the marked line stay."""
-    message = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", str(error)).strip()
-    return QueryError(re.sub(r"\n\s*\n", "\n", message))
+def _named(space: Space, sql: str, columns: Sequence[Column]) -> list[Column]:
+    """The usual columns of a space, and those that a query names."""
+    usual = {"design_id", *wanted(space)}
+    words = set(re.findall(r"\w+", sql))
+    return [c for c in columns if c.is_axis or c.name in usual or c.name in words]
+
+
+def _statement_of(file: Path, macro: str) -> str | None:
+    """The statement of an open.sql that makes this macro; None where an earlier version wrote it."""
+    try:
+        statements = duckdb.extract_statements(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{file}: cannot be read: {error.strerror}") from None
+    return next((s.query for s in statements if f"macro {macro}(" in s.query[:80]), None)
 
 
 def _not_a_pattern(path: Path) -> str:

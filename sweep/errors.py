@@ -43,3 +43,7 @@ class Collector:
 
 class RunError(SweepError):
     """A run folder that cannot be written, read or continued."""
+
+
+class QueryError(SweepError):
+    """A query that DuckDB does not accept or could not finish, in DuckDB's words."""

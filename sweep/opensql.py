@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kernels.graph import Graph
+    from kernels.language import Formula
 
+NAME = "open.sql"
 CATALOGUE = ("accelerators", "precisions", "laws", "models")
 
 
-def text(columns: Sequence[Column], name: str) -> str:
-    """The open.sql of a run with these columns. The same columns and catalogue give the same bytes."""
+def text(columns: Sequence[Column], name: str, own: Sequence[str] = ()) -> str:
+    """The open.sql of a run with these columns and the statements of its own. The same of all give the same bytes."""
     from kernels.model import GRAPH
 
     heading = [
@@ -31,7 +33,8 @@ def text(columns: Sequence[Column], name: str) -> str:
         "--     duckdb -init open.sql",
         f"{view(literal('parts/*.parquet'))};",
     ]
-    parts = [heading, comments(columns), catalogue(), described(GRAPH, columns), [macros()], metric_macros(GRAPH)]
+    tables = [*map(table, CATALOGUE), metrics(GRAPH, columns), inputs(GRAPH)]
+    parts = [heading, comments(columns), tables, [macros()], metric_macros(GRAPH), own]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
@@ -56,29 +59,33 @@ def comment(column: Column) -> str:
     return f"{unit}{column.meaning}{source}"
 
 
-def catalogue() -> list[str]:
-    """Statements that make the tables of the catalogue."""
+def table(name: str) -> str:
+    """The statement that makes a table of the catalogue."""
     from sweep.catalogue import frame
 
-    return [_table(table, frame(table)) for table in CATALOGUE]
+    return _table(name, frame(name))
 
 
-def described(graph: Graph, columns: Iterable[Column] = ()) -> list[str]:
-    """Statements that make the tables metrics and inputs; columns nobody else declares are metrics of the spec."""
+def metrics(graph: Graph, columns: Iterable[Column] = ()) -> str:
+    """The statement that makes the table metrics; columns nobody else declares are metrics of the spec."""
     import polars as pl
 
-    from sweep.listing import inputs, metrics
+    from sweep import listing
 
-    known = metrics(graph)
+    known = listing.metrics(graph)
     own = [
         {"name": c.name, "unit": c.unit, "meaning": c.meaning, "formula": None, "source": c.source, "depends_on": None}
         for c in columns
         if c.name not in graph and c.name != "design_id" and not c.is_axis
     ]
-    return [
-        _table("metrics", pl.concat([known, pl.DataFrame(own, schema=known.schema)])),
-        _table("inputs", inputs(graph)),
-    ]
+    return _table("metrics", pl.concat([known, pl.DataFrame(own, schema=known.schema)]))
+
+
+def inputs(graph: Graph) -> str:
+    """The statement that makes the table inputs."""
+    from sweep import listing
+
+    return _table("inputs", listing.inputs(graph))
 
 
 def macros() -> str:
@@ -89,10 +96,21 @@ def macros() -> str:
 def metric_macros(graph: Graph) -> list[str]:
     """Statements that make every metric a scalar macro of what it depends on, for what-ifs on a row.
 
-    A metric that takes a root to be found is none: it has no formula in SQL.
+    The macro of a column is its name and ``_of``; its parameters are those of the metric, by place or by name. A metric
+    that takes a root to be found has none: it has no formula in SQL.
     """
-    formulas = [m.formula for m in graph.metrics.values() if m.formula.parameters]
-    return [macro(f.name, f, graph.kinds) for f in formulas if not f.finds_a_root]
+    return [macro(macro_name(formula), formula, graph.kinds) for formula in translated(graph)]
+
+
+def translated(graph: Graph) -> list[Formula]:
+    """The formulas of metrics that SQL can say."""
+    formulas = [metric.formula for metric in graph.metrics.values()]
+    return [formula for formula in formulas if formula.parameters and not formula.finds_a_root]
+
+
+def macro_name(formula: Formula) -> str:
+    """What the macro of a metric is called."""
+    return f"{formula.name}_of"
 
 
 def _table(name: str, frame: pl.DataFrame) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from kernels.language import CALLS, COMPARE, Formula, FormulaError, Kind
 
-_TYPES: dict[Kind, str] = {"int": "bigint", "float": "double", "bool": "boolean", "word": "varchar"}
+TYPES: dict[Kind, str] = {"int": "bigint", "float": "double", "bool": "boolean", "word": "varchar"}
 _NAN = "cast('nan' as double)"
 _OPERATORS = {"==": "=", "!=": "<>"}
 
@@ -43,7 +43,7 @@ def to_sql(formula: Formula, kinds: Mapping[str, Kind], rename: Mapping[str, str
 
 def macro(name: str, formula: Formula, kinds: Mapping[str, Kind]) -> str:
     """The statement that makes a formula a scalar macro with the formula's parameters."""
-    casts = {p: f"cast({quoted(p)} as {_TYPES[kinds[p]]})" for p in formula.parameters}
+    casts = {p: f"cast({quoted(p)} as {TYPES[kinds[p]]})" for p in formula.parameters}
     body = to_sql(formula, kinds, casts)
     parameters = ", ".join(map(quoted, formula.parameters))
     return f"create or replace macro {quoted(name)}({parameters}) as {body};"
@@ -54,9 +54,9 @@ def _sql(node: ast.expr, scope: Mapping[str, Typed]) -> Typed:
         case ast.Constant(value=bool() as value):
             return str(value).lower(), "bool"
         case ast.Constant(value=int() as value):
-            return (f"cast({value} as bigint)", "int") if value < 2**63 else (_double(float(value)), "float")
+            return (f"cast({value} as bigint)", "int") if value < 2**63 else (double(float(value)), "float")
         case ast.Constant(value=float() as value):
-            return _double(value), "float"
+            return double(value), "float"
         case ast.Constant(value=str() as value):
             return literal(value), "word"
         case ast.Name(id=name):
@@ -83,7 +83,8 @@ def _sql(node: ast.expr, scope: Mapping[str, Typed]) -> Typed:
     raise FormulaError(f"{ast.unparse(node)!r} is not in the language of formulas")
 
 
-def _double(value: float) -> str:
+def double(value: float) -> str:
+    """A number as an SQL double, to the bit."""
     return f"cast('{value!r}' as double)"
 
 
@@ -176,8 +177,10 @@ def _call(name: str, arguments: list[Typed]) -> Typed:
             return chosen, "float"
         unknown = " or ".join(f"isnan({v})" for v, (_, kind) in zip(values, arguments, strict=True) if kind == "float")
         return f"(case when {unknown} then {_NAN} else {chosen} end)", "float"
-    assert name in CALLS
     x = _as_double(arguments[0])
+    if name == "float":  # what a reduced formula says where a branch is gone
+        return x, "float"
+    assert name in CALLS
     if name in ("log", "log2"):
         function = "ln" if name == "log" else "log2"
         below = f"when {x} = 0 then cast('-inf' as double) else {_NAN} end"

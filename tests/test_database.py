@@ -83,7 +83,7 @@ def test_what_stands_beside_designs(virtual: Database, kept: Database) -> None:
         assert str(told.item()).startswith("[byte] ")
         best = database.query("select count(*) from pareto2('designs', loss_nats, lifetime_usd)").pl().item()
         assert best > 0
-    cache = "kv_cache_uniform_page_bytes(kv_cache_bytes_per_token := 2, context_tokens := 3, batch_size := 4)"
+    cache = "kv_cache_uniform_page_bytes_of(kv_cache_bytes_per_token := 2, context_tokens := 3, batch_size := 4)"
     head = virtual.query(f"select {cache}")
     assert head.pl().item() == 24
 

@@ -185,7 +185,7 @@ def test_every_metric_is_a_macro_that_agrees_with_the_kernels() -> None:
             connection.execute(statement)
             if {metric.name, *metric.formula.parameters} <= set(designs.columns):
                 arguments = ", ".join(f'"{p}"' for p in metric.formula.parameters)
-                sql = f'select "{metric.name}"({arguments}) as ours, "{metric.name}" as theirs from designs'
+                sql = f'select "{metric.name}_of"({arguments}) as ours, "{metric.name}" as theirs from designs'
                 for ours, theirs in connection.execute(sql).fetchall():
                     assert ours == pytest.approx(theirs, rel=1e-12, nan_ok=True), metric.name
                 compared += 1

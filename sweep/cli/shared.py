@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     import polars as pl
 
+    from sweep.database import Database
     from sweep.space import Space
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,6 +49,24 @@ def output_options(formats: str, rows: int | None = None) -> Callable[[F], F]:
         return click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file.")(function)
 
     return add
+
+
+def database_options(function: F) -> F:
+    """--unsafe and --memory, of whatever asks DuckDB."""
+    free = "Let a query write, and read other files and the network."
+    function = click.option("--unsafe", is_flag=True, help=free)(function)
+    most = "What DuckDB may take before it spills to disk, e.g. 4GB."
+    return click.option("--memory", metavar="SIZE", help=most)(function)
+
+
+def open_database(name: str, unsafe: bool = False, memory: str | None = None) -> Database:
+    """DuckDB over a run folder, or over a spec."""
+    from sweep.database import Database
+
+    folder = run_folder(name)
+    if folder is not None:
+        return Database.open_run(folder, unsafe, memory)
+    return Database.open_space(open_space(name), unsafe, memory)
 
 
 def settings(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -1,0 +1,171 @@
+"""``what_if``: the rows of a run with inputs changed and everything that follows from them computed again, in SQL.
+
+    select gpu, min(lifetime_usd) from what_if(gpu_usd_per_hour := 2.0) group by gpu
+    from what_if(gpu_usd_per_hour := case when gpu = 'h100_sxm' then gpu_usd_per_hour / 2 end)
+
+A table macro of a run's own: its parameters are the numbers that the columns follow from, each null unless it is given,
+and null leaves a row as it is. A column that no change reaches is the stored one, bit for bit; the others are made of
+the metrics' own formulas. What takes a root to be found has none, and is an error once a change reaches it. The rows
+stay those of the run: a condition of its spec is not asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kernels.graph import Graph, Node
+from kernels.specialise import Specialised
+from sweep.columns import Column
+from sweep.space import Axis, Space
+from sweep.sqltext import TYPES, double, literal, quoted, to_sql
+
+NAME = "what_if"
+
+
+def statement(space: Space, columns: Sequence[Column]) -> str:
+    """The statement that makes the macro for designs that hold these columns."""
+    return "\n".join(_Macro(space, columns).lines())
+
+
+class _Macro:
+    """What the columns follow from, level by level."""
+
+    def __init__(self, space: Space, columns: Sequence[Column]) -> None:
+        self.space, self.columns, self.graph = space, columns, space.graph
+        self.axes = {axis.name for axis in space.axes}
+        self.stored = {c.name for c in columns if c.name in self.graph and c.name not in self.axes}
+        # words do not change, so the branches they rule out, and the roots in these, are left out
+        words = {name: value for name, value in space.constants.items() if name in self.graph.words}
+        self.nodes, self.leaves = Specialised(self.graph, space.given, words).resolve(self.stored)
+        self.leaves += [name for name in self.axes if name in self.graph and name not in self.leaves]
+        self.reached: dict[str, frozenset[str]] = {}  # the parameters that change each name
+        self.level: dict[str, int] = {}
+        self.opaque: set[str] = set()
+        for name in self.leaves:
+            self.reached[name] = frozenset([name]) if self._is_changeable(name) else frozenset()
+            self.level[name] = 0
+        for node in self.nodes:
+            self._place(node)
+        self.nodes = [node for node in self.nodes if node.name in self.level]
+        self.parameters = sorted(frozenset().union(*self.reached.values()))
+
+    def _is_changeable(self, name: str) -> bool:
+        return name in self.graph.inputs and self.graph.kinds[name] != "word" and not name.startswith("_")
+
+    def _place(self, node: Node) -> None:
+        """Where a name is computed; nowhere when it takes a root, or what follows from one that is not stored."""
+        takes = node.formula.parameters
+        own = frozenset([node.name]) if self._is_changeable(node.name) else frozenset()
+        self.reached[node.name] = own.union(*(self.reached[p] for p in takes))
+        if node.formula.finds_a_root or any(p not in self.level for p in takes):
+            if node.name not in self.stored:
+                return
+            self.opaque.add(node.name)
+            self.level[node.name] = 1
+            return
+        self.level[node.name] = 1 + max((self.level[p] for p in takes), default=0)
+
+    def lines(self) -> Iterable[str]:
+        """The statement, line by line."""
+        listed = ", ".join(f"{quoted(p)} := null" for p in self.parameters)
+        changed = ",\n        ".join(self._changed(name) for name in self.leaves)
+        yield f"create or replace macro {NAME}({listed}) as table"
+        yield "with given as ("
+        yield from self._given()
+        yield "),"
+        yield f"level0 as (\n    select\n        *,\n        {changed}\n    from given\n)"
+        deepest = max(self.level.values(), default=0)
+        for level in range(1, deepest + 1):
+            computed = [node for node in self.nodes if self.level[node.name] == level]
+            made = ",\n        ".join(f"{self._computed(node)} as {_new(node.name)}" for node in computed)
+            yield f", level{level} as (\n    select\n        *,\n        {made}\n    from level{level - 1}\n)"
+        last = f"level{deepest}"
+        result = [self._result(c.name, last) for c in self.columns]
+        yield f"select {', '.join(result)} from {last};"
+
+    def _result(self, name: str, last: str) -> str:
+        return f"{last}.{_new(name) if name in self.level else quoted(name)} as {quoted(name)}"
+
+    # ------------------------------------------------------------------------------------------- what is given
+
+    def _given(self) -> Iterable[str]:
+        """What is stored of every design, and every input beside it."""
+        here = {c.name for c in self.columns}
+        said = [f"designs.{quoted(c.name)}" for c in self.columns]
+        joins = []
+        for axis in self.space.axes:
+            sets = [name for name in self.leaves if name in axis.sets and name not in here]
+            if not axis.labels:  # no rows, but every column
+                said += [f"cast(null as {TYPES[self.graph.kinds[name]]}) as {quoted(name)}" for name in sets]
+            elif sets:
+                alias = quoted(f"of {axis.name}")
+                joins.append(f"    join ({_records(self.graph, axis, sets)}) as {alias}({_names([axis.name, *sets])})")
+                joins.append(f"        on designs.{quoted(axis.name)} = {alias}.{quoted(axis.name)}")
+                said += [f"{alias}.{quoted(name)}" for name in sets]
+            here.update(sets)
+        for name in self.leaves:
+            if name not in here:
+                said.append(f"{_value(self.graph, name, self.space.fixed[name])} as {quoted(name)}")
+        yield "    select\n        " + ",\n        ".join(said)
+        yield "    from designs"
+        yield from joins
+
+    def _changed(self, name: str) -> str:
+        value = f"given.{quoted(name)}"
+        if self._is_changeable(name):
+            value = f"coalesce(cast({quoted(name)} as {TYPES[self.graph.kinds[name]]}), {value})"
+        return f"{value} as {_new(name)}"
+
+    # ------------------------------------------------------------------------------------------ what follows
+
+    def _computed(self, node: Node) -> str:
+        before = f"level{self.level[node.name] - 1}"
+        stored = f"{before}.{quoted(node.name)}"
+        if node.name in self.opaque:
+            said = (
+                f"{NAME}: {node.name} takes a root to be found, which SQL cannot do; "
+                "evaluate a spec with the inputs changed instead"
+            )
+            return f"case when {self._is_reached(node.name)} then error({literal(said)}) else {stored} end"
+        takes = node.formula.parameters
+        formula = to_sql(node.formula, self.graph.kinds, {p: f"{before}.{_new(p)}" for p in takes})
+        formula = f"cast({formula} as {TYPES[node.kind]})"
+        if self._is_changeable(node.name):
+            formula = f"coalesce(cast({quoted(node.name)} as {TYPES[node.kind]}), {formula})"
+        if node.name not in self.stored:
+            return formula
+        return f"case when {self._is_reached(node.name)} then {formula} else {stored} end"
+
+    def _is_reached(self, name: str) -> str:
+        """Whether a change reaches it: known before a row is read where what changes is said with constants."""
+        return " or ".join(f"{quoted(p)} is not null" for p in sorted(self.reached[name])) or "false"
+
+
+def _new(name: str) -> str:
+    """The name of a value as changed; under its own name stands what it was, for the expressions that are given."""
+    return quoted(f"new {name}")
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(quoted, names))
+
+
+def _records(graph: Graph, axis: Axis, sets: Sequence[str]) -> str:
+    """What an axis decides beside itself, as rows of values."""
+    rows = []
+    for place, label in enumerate(axis.labels):
+        said = literal(label) if isinstance(label, str) else double(float(label))
+        cells = [_value(graph, name, axis.sets[name][place].item()) for name in sets]
+        rows.append(f"({', '.join([said, *cells])})")
+    return "values " + ", ".join(rows)
+
+
+def _value(graph: Graph, name: str, value: Any) -> str:
+    """A value of an input as SQL; words instead of their codes."""
+    if name in graph.words:
+        return literal(graph.words[name][int(value)])
+    kind = graph.kinds.get(name, "int")
+    if kind == "bool":
+        return str(bool(value)).lower()
+    return double(float(value)) if kind == "float" else f"cast({int(value)} as bigint)"
