@@ -28,7 +28,7 @@ from sweep.errors import QueryError, RunError, SweepError
 from sweep.execute import cores
 from sweep.resources import resource_dir
 from sweep.space import Space
-from sweep.sqlbeside import Beside
+from sweep.sqlbeside import Beside, looks_around
 from sweep.sqlerrors import told, with_the_place
 from sweep.sqltext import literal, quoted, to_sql
 
@@ -238,7 +238,7 @@ class Database:
     def _prepare(self, sql: str) -> None:
         """Make what a query names, before it is asked."""
         made = self._beside.named(sql)
-        if whatif.NAME in sql.lower() and (own := self._own(sql)) is not None:
+        if (whatif.NAME in sql.lower() or looks_around(sql)) and (own := self._own(sql)) is not None:
             made.append(own)
         for statement in made:
             self._connection.execute(statement)

@@ -20,6 +20,15 @@ LOOKS_AROUND = frozenset(
 )
 
 
+def looks_around(sql: str) -> bool:
+    """Whether a query looks at what there is."""
+    return not LOOKS_AROUND.isdisjoint(_words(sql))
+
+
+def _words(sql: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"\w+", sql)}
+
+
 class Beside:
     """Statements to run before a query, each once."""
 
@@ -37,6 +46,6 @@ class Beside:
 
     def named(self, sql: str) -> list[str]:
         """The statements that make what a query names and nobody named before."""
-        words = {word.lower() for word in re.findall(r"\w+", sql)}
-        names = list(self._waiting) if words & LOOKS_AROUND else [name for name in self._waiting if name in words]
+        words = _words(sql)
+        names = [name for name in self._waiting if name in words or looks_around(sql)]
         return [statement for name in names for statement in self._waiting.pop(name)()]

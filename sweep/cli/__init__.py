@@ -16,6 +16,7 @@ from sweep.cli.export import export_command
 from sweep.cli.frontier import frontier_command
 from sweep.cli.listing import list_command
 from sweep.cli.run import run_command
+from sweep.cli.shell import shell_command
 from sweep.cli.sql import sql_command
 from sweep.cli.validate import validate_command
 from sweep.errors import SweepError
@@ -25,6 +26,7 @@ COMMANDS = (
     eval_command,
     frontier_command,
     sql_command,
+    shell_command,
     export_command,
     explain_command,
     compare_command,

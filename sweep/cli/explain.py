@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from sweep.cli.shared import objective_options, open_space, settings, where_option
+
+if TYPE_CHECKING:
+    from sweep.space import Space
 
 
 @click.command("explain")
@@ -51,10 +55,6 @@ def explain_command(
         return
     if minimize or maximize or where or reason or format_ != "table":
         raise click.UsageError("--minimize, --maximize, --where, --reason and --format belong to --plan")
-    from kernels.graph import near
-    from sweep.columns import wanted
-    from sweep.errors import Problem, SpecError
-    from sweep.explain import SUM, explain, loss_sum
     from sweep.resolve import single
 
     if spec_or_run is None or design_id is None:
@@ -65,6 +65,16 @@ def explain_command(
         if sets:
             raise click.UsageError("--set describes a design of its own; leave out SPEC_OR_RUN and DESIGN_ID")
         space = open_space(spec_or_run)
+    explain_design(space, design_id, metrics, everything)
+
+
+def explain_design(space: Space, design_id: int, metrics: Sequence[str], everything: bool) -> None:
+    """Print how metrics of a design come about, the usual ones where none is named; everything: defaults too."""
+    from kernels.graph import near
+    from sweep.columns import wanted
+    from sweep.errors import Problem, SpecError
+    from sweep.explain import SUM, explain, loss_sum
+
     names = list(metrics) or list(wanted(space))
     unknown = [name for name in names if name not in space.graph]
     if unknown:
