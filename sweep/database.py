@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
-from sweep import opensql, sqlsafety, whatif
+from sweep import opensql, sqlpareto, sqlsafety, whatif
 from sweep.columns import Column, wanted
 from sweep.dataset import DesignsDataset
 from sweep.errors import QueryError, RunError, SweepError
@@ -125,6 +125,7 @@ class Database:
         self._unsafe = unsafe
         self._own: Callable[[str], str | None] = lambda _: None
         self.columns: tuple[Column, ...] = ()
+        self._made: list[Any] = []
 
     def __enter__(self) -> Database:
         return self
@@ -197,6 +198,7 @@ class Database:
         self.columns = columns
         self._connection.execute(opensql.macros())
         self._beside = Beside(graph, columns)
+        self._made = sqlpareto.made(self._connection)
         for setting in () if self._unsafe else sqlsafety.closed(files):
             self._connection.execute(setting)
 
@@ -225,7 +227,8 @@ class Database:
         for statement in statements[:-1]:
             self.wait(lambda s=statement: _finish(cursor, s, _given(s, params, False)), cursor)  # type: ignore[misc]
         last = statements[-1]
-        reader = self.wait(lambda: _reader(cursor, last, _given(last, params, True)), cursor, last.query)
+        query = self._faster(cursor, last)
+        reader = self.wait(lambda: _reader(cursor, query, _given(last, params, True)), cursor, last.query)
         answer = Answer(self, cursor, reader)
         self._open.add(answer)
         return answer
@@ -242,6 +245,11 @@ class Database:
             made.append(own)
         for statement in made:
             self._connection.execute(statement)
+
+    def _faster(self, cursor: Any, statement: Any) -> str:
+        """The text of a statement, with the frontiers of designs that it asks for found by the kernels."""
+        space = None if self._dataset is None else self._dataset.space
+        return sqlpareto.answered(cursor, statement.query, self.columns, space, self._made)
 
     def frontier(
         self, minimize: Sequence[str], maximize: Sequence[str] = (), where: str | Sequence[str] = ()
@@ -349,11 +357,11 @@ def _finish(cursor: Any, statement: Any, params: Any) -> None:
     cursor.execute(statement.query, params).fetchall()
 
 
-def _reader(cursor: Any, statement: Any, params: Any) -> pa.RecordBatchReader:
+def _reader(cursor: Any, query: str, params: Any) -> pa.RecordBatchReader:
     try:
-        relation = cursor.sql(statement.query, params=params)
+        relation = cursor.sql(query, params=params)
     except duckdb.Error as error:
-        raise with_the_place(error, cursor, statement.query, params) from None
+        raise with_the_place(error, cursor, query, params) from None
     if relation is None:  # a statement that returns no rows
         return pa.RecordBatchReader.from_batches(pa.schema([]), [])
     reader: pa.RecordBatchReader = relation.to_arrow_reader(BATCH_ROWS)

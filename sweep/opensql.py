@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 
 NAME = "open.sql"
 CATALOGUE = ("accelerators", "precisions", "laws", "models")
+MACROS = (  # files of queries/macros/, each after those whose macros it uses
+    "steps",
+    "stairs",
+    "epsilon",
+    "pareto",
+    "pareto_per",
+    "pareto_rank",
+    "pareto_distance",
+    "pareto_knee",
+    "hypervolume",
+    "dominated_by",
+)
 
 
 def text(columns: Sequence[Column], name: str, own: Sequence[str] = ()) -> str:
@@ -89,8 +101,9 @@ def inputs(graph: Graph) -> str:
 
 
 def macros() -> str:
-    """The Pareto macros of ``queries/``."""
-    return (resource_dir("queries") / "macros.sql").read_text(encoding="utf-8").strip()
+    """The macros of ``queries/macros/``."""
+    folder = resource_dir("queries") / "macros"
+    return "\n\n".join((folder / f"{name}.sql").read_text(encoding="utf-8").strip() for name in MACROS)
 
 
 def metric_macros(graph: Graph) -> list[str]:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.pareto import RunningFrontier
+from sweep.opensql import macros
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -51,7 +52,7 @@ def connect(objectives: Floats) -> duckdb.DuckDBPyConnection:
     """A database with the macros and the view that queries/frontier.sql reads."""
     connection = duckdb.connect()
     connection.execute("set enable_progress_bar = false; set threads = 2")
-    connection.execute((QUERIES / "macros.sql").read_text())
+    connection.execute(macros())
     num_rows, num_objectives = objectives.shape
     columns = {f"o{j + 1}": objectives[:, j] if j < num_objectives else np.zeros(num_rows) for j in range(8)}
     connection.register("objectives", pl.DataFrame({"design_id": np.arange(num_rows), **columns}).to_arrow())

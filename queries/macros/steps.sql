@@ -1,23 +1,53 @@
--- Question:  which rows of any relation does no other row beat?
--- Input:     relation, the name of a table, a view or a CTE, in quotes; then the objectives, any numeric expressions of
---            its columns, all minimised: write -column for what is to be maximised
--- Parameter: none
--- Output:    the table macros pareto2(relation, x, y), pareto3(relation, x, y, z) and pareto(relation, o1, ..., o8),
---            the last for one to eight objectives; each returns all columns of the frontier's rows, in no order
--- Ties:      all rows of equal objectives are kept; never one with a null or a nan in an objective
+-- Question:  which rows does no other row beat, step by step?
+-- Input:     relation, the name of a table or a CTE of objectives p1 to p8, none of them null or nan, all minimised
+-- Parameter: epsilon, the share by which a row may be worse than one that stands for it, in each objective
+-- Output:    the macros of the steps that pareto.sql, pareto_per.sql and dominated_by.sql take, each described below;
+--            of rows, they return p1 to p8, in no order
+-- Ties:      rows of equal objectives are one row from pareto_settled on
 --
 -- A row beats another when it is <= in all objectives and < in at least one. All of it is exact: samples and ranks only
--- decide how many rows are left for the next step. On a dense frontier of two objectives, pareto2 is the faster.
+-- decide how many rows are left for the next step. An objective that is 0 in every row never matters.
 
--- A row survives when its y is the least among the rows up to its x. Of those that share a y, the least x survives.
-create or replace macro pareto2(relation, x, y) as table
-with pareto2_stairs as (
-    select * from query_table(relation)
-    where not isnan(cast(x as double)) and not isnan(cast(y as double))
-    qualify y <= min(y) over (order by x)
+-- Whether the row c, a struct of p1 to p8, beats the row p1 to p8; and of two objectives, and of three.
+create or replace macro pareto_beats(c, p1, p2, p3, p4, p5, p6, p7, p8) as
+    c.p1 <= p1 and c.p2 <= p2 and c.p3 <= p3 and c.p4 <= p4 and c.p5 <= p5 and c.p6 <= p6 and c.p7 <= p7 and c.p8 <= p8
+    and (c.p1 < p1 or c.p2 < p2 or c.p3 < p3 or c.p4 < p4 or c.p5 < p5 or c.p6 < p6 or c.p7 < p7 or c.p8 < p8);
+
+create or replace macro pareto_beats2(c, p1, p2) as c.p1 <= p1 and c.p2 <= p2 and (c.p1 < p1 or c.p2 < p2);
+
+create or replace macro pareto_beats3(c, p1, p2, p3) as
+    c.p1 <= p1 and c.p2 <= p2 and c.p3 <= p3 and (c.p1 < p1 or c.p2 < p2 or c.p3 < p3);
+
+-- One row of five good rows c1 to c5, each a struct of p1 to p8, which beat most of all others at once.
+create or replace macro pareto_champions(relation) as table
+with pareto_ranked as (
+    select
+        {'p1': p1, 'p2': p2, 'p3': p3, 'p4': p4, 'p5': p5, 'p6': p6, 'p7': p7, 'p8': p8} as champion,
+        percent_rank() over (order by p1) as r1, percent_rank() over (order by p2) as r2,
+        percent_rank() over (order by p3) as r3, percent_rank() over (order by p4) as r4,
+        percent_rank() over (order by p5) as r5, percent_rank() over (order by p6) as r6,
+        percent_rank() over (order by p7) as r7, percent_rank() over (order by p8) as r8
+    from query_table(relation)
 )
-select * from pareto2_stairs
-qualify x <= min(x) over (partition by y);
+select
+    arg_min(champion, greatest(r1, r2, r3, r4, r5, r6, r7, r8)) as c1,
+    arg_min(champion, greatest(9 * r1, r2, r3, r4, 9 * r5, r6, r7, r8)) as c2,
+    arg_min(champion, greatest(r1, 9 * r2, r3, r4, r5, 9 * r6, r7, r8)) as c3,
+    arg_min(champion, greatest(r1, r2, 9 * r3, r4, r5, r6, 9 * r7, r8)) as c4,
+    arg_min(champion, greatest(r1, r2, r3, 9 * r4, r5, r6, r7, 9 * r8)) as c5
+from pareto_ranked;
+
+-- Rows, less those that one of five good ones among them beats.
+create or replace macro pareto_screened(relation) as table
+with pareto_sample as materialized (
+    from query_table(relation) using sample reservoir(20000 rows)
+),
+pareto_best as materialized (from pareto_champions('pareto_sample'))
+select pareto_row.*
+from query_table(relation) as pareto_row, pareto_best
+where not pareto_beats(c1, p1, p2, p3, p4, p5, p6, p7, p8) and not pareto_beats(c2, p1, p2, p3, p4, p5, p6, p7, p8)
+    and not pareto_beats(c3, p1, p2, p3, p4, p5, p6, p7, p8) and not pareto_beats(c4, p1, p2, p3, p4, p5, p6, p7, p8)
+    and not pareto_beats(c5, p1, p2, p3, p4, p5, p6, p7, p8);
 
 -- Distinct rows p1 to p8, less those that one of the 120 rows of least summed ranks beats. Each of these is a bit; the
 -- bits seen up to a value, objective by objective, have in common the rows that are <= in all of them.
@@ -133,56 +163,12 @@ pareto_beaten as (
 select p1, p2, p3, p4, p5, p6, p7, p8 from pareto_left
 where row_id not in (select row_id from pareto_beaten);
 
--- Whether the row c, a struct of p1 to p8, beats the row p1 to p8.
-create or replace macro pareto_beats(c, p1, p2, p3, p4, p5, p6, p7, p8) as
-    c.p1 <= p1 and c.p2 <= p2 and c.p3 <= p3 and c.p4 <= p4 and c.p5 <= p5 and c.p6 <= p6 and c.p7 <= p7 and c.p8 <= p8
-    and (c.p1 < p1 or c.p2 < p2 or c.p3 < p3 or c.p4 < p4 or c.p5 < p5 or c.p6 < p6 or c.p7 < p7 or c.p8 < p8);
-
--- From a sample come five good rows, which beat most of all others at once; then what is left is thinned twice and
--- compared. An objective that is not given is 0 in every row, and so never matters.
-create or replace macro pareto(relation, o1, o2 := 0, o3 := 0, o4 := 0, o5 := 0, o6 := 0, o7 := 0, o8 := 0) as table
-with pareto_valid as not materialized (
-    select o1 as p1, o2 as p2, o3 as p3, o4 as p4, o5 as p5, o6 as p6, o7 as p7, o8 as p8
-    from query_table(relation)
-    where not isnan(cast(o1 as double)) and not isnan(cast(o2 as double)) and not isnan(cast(o3 as double))
-        and not isnan(cast(o4 as double)) and not isnan(cast(o5 as double)) and not isnan(cast(o6 as double))
-        and not isnan(cast(o7 as double)) and not isnan(cast(o8 as double))
+-- The distinct rows that no other beats: screened twice, thinned twice and compared.
+create or replace macro pareto_settled(relation) as table
+with pareto_nearer as materialized (from pareto_screened(relation)),
+pareto_distinct as materialized (
+    select distinct p1, p2, p3, p4, p5, p6, p7, p8 from pareto_screened('pareto_nearer')
 ),
-pareto_sample as materialized (
-    from pareto_valid using sample reservoir(20000 rows)
-),
-pareto_sample_ranks as (
-    select
-        {'p1': p1, 'p2': p2, 'p3': p3, 'p4': p4, 'p5': p5, 'p6': p6, 'p7': p7, 'p8': p8} as champion,
-        percent_rank() over (order by p1) as r1, percent_rank() over (order by p2) as r2,
-        percent_rank() over (order by p3) as r3, percent_rank() over (order by p4) as r4,
-        percent_rank() over (order by p5) as r5, percent_rank() over (order by p6) as r6,
-        percent_rank() over (order by p7) as r7, percent_rank() over (order by p8) as r8
-    from pareto_sample
-),
-pareto_champions as materialized (
-    select
-        arg_min(champion, greatest(r1, r2, r3, r4, r5, r6, r7, r8)) as c1,
-        arg_min(champion, greatest(9 * r1, r2, r3, r4, 9 * r5, r6, r7, r8)) as c2,
-        arg_min(champion, greatest(r1, 9 * r2, r3, r4, r5, 9 * r6, r7, r8)) as c3,
-        arg_min(champion, greatest(r1, r2, 9 * r3, r4, r5, r6, 9 * r7, r8)) as c4,
-        arg_min(champion, greatest(r1, r2, r3, 9 * r4, r5, r6, r7, 9 * r8)) as c5
-    from pareto_sample_ranks
-),
-pareto_near as materialized (
-    select distinct p1, p2, p3, p4, p5, p6, p7, p8
-    from pareto_valid, pareto_champions
-    where not pareto_beats(c1, p1, p2, p3, p4, p5, p6, p7, p8)
-        and not pareto_beats(c2, p1, p2, p3, p4, p5, p6, p7, p8)
-        and not pareto_beats(c3, p1, p2, p3, p4, p5, p6, p7, p8)
-        and not pareto_beats(c4, p1, p2, p3, p4, p5, p6, p7, p8)
-        and not pareto_beats(c5, p1, p2, p3, p4, p5, p6, p7, p8)
-),
-pareto_nearer as materialized (from pareto_thinned('pareto_near')),
-pareto_nearest as materialized (from pareto_thinned('pareto_nearer')),
-pareto_frontier as materialized (from pareto_compared('pareto_nearest'))
-select * from query_table(relation)
-where (o1, o2, o3, o4, o5, o6, o7, o8) in (select (p1, p2, p3, p4, p5, p6, p7, p8) from pareto_frontier);
-
-create or replace macro pareto3(relation, x, y, z) as table
-from pareto(relation, x, y, z);
+pareto_thin as materialized (from pareto_thinned('pareto_distinct')),
+pareto_thinner as materialized (from pareto_thinned('pareto_thin'))
+from pareto_compared('pareto_thinner');

@@ -1,0 +1,110 @@
+"""What a frontier costs in SQL over Parquet: rows a second of processor time and the most memory, one thread.
+
+    python -m tests.bench.paretosql [MILLIONS OF ROWS] [KIND ...]
+
+Scan, frontier and its whole rows are included, at a memory limit of 2 GB. The rival is the plain window form, the
+least of one objective among all rows up to the other, which sorts all rows. Scattered: uniformly random. Costs: money,
+loss and memory of sizes and tokens. Every job runs in a process of its own and has to find as many rows as the others.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tests.bench.measure import ROOT, versions
+
+Floats = npt.NDArray[np.float64]
+BLOCK = 1 << 20
+WINDOW = """
+    select id from (from designs qualify y <= min(y) over (order by x)) qualify x <= min(x) over (partition by y)
+"""
+JOBS = {
+    "pareto2": "select id from pareto2('designs', x, y)",
+    "plain window": WINDOW,
+    "pareto3": "select id from pareto3('designs', x, y, z)",
+}
+
+
+def scattered(generator: np.random.Generator, n: int) -> Floats:
+    return generator.random((3, n))
+
+
+def costs(generator: np.random.Generator, n: int) -> Floats:
+    size, tokens = 10 ** generator.uniform(8, 12, n), 10 ** generator.uniform(9.5, 13.5, n)
+    usd = 6 * size * tokens * 10 ** generator.uniform(-18.2, -17.2, n)
+    loss = 1.69 + 406.4 / size**0.34 + 410.7 / tokens**0.28 + generator.exponential(0.02, n)
+    return np.stack([usd, loss, size * generator.choice([0.5, 1.0, 2.0], n) + generator.uniform(0, 1e9, n)])
+
+
+KINDS: dict[str, Callable[[np.random.Generator, int], Floats]] = {"scattered": scattered, "costs": costs}
+
+
+def rows_of(kind: str, num_rows: int, path: Path) -> None:
+    """A Parquet file of id, x, y and z in row groups of a million."""
+    generator = np.random.default_rng(7)
+    schema = pa.schema({"id": pa.int64(), "x": pa.float64(), "y": pa.float64(), "z": pa.float64()})
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, use_dictionary=False) as writer:
+        for first in range(0, num_rows, BLOCK):
+            n = min(BLOCK, num_rows - first)
+            columns = [np.arange(first, first + n), *KINDS[kind](generator, n)]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def job(path: str, query: str) -> None:
+    """Print rows found, processor seconds and the most bytes held."""
+    import duckdb
+
+    from sweep.opensql import macros
+
+    with tempfile.TemporaryDirectory() as spilled, duckdb.connect() as connection:
+        connection.execute("set threads = 1; set memory_limit = '2GB'; set enable_progress_bar = false")
+        connection.execute(f"set temp_directory = '{spilled}'")
+        connection.execute(macros())
+        connection.execute(f"create view designs as from '{path}'")
+        before = time.process_time()
+        found = len(connection.execute(query).fetchall())
+        spent = time.process_time() - before
+    print(json.dumps([found, spent, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+
+
+def table(millions: float = 100, *kinds: str) -> list[str]:
+    """A line a job."""
+    num_rows = int(millions * 1e6)
+    lines = [f"{num_rows:,} rows of Parquet, one thread{'M rows a second':>22}{'seconds':>10}{'GB':>7}{'found':>9}"]
+    for kind in kinds or tuple(KINDS):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.parquet"
+            rows_of(kind, num_rows, path)
+            spent: dict[str, float] = {}
+            counts: dict[str, int] = {}
+            for name, query in JOBS.items():
+                command = [sys.executable, "-m", "tests.bench.paretosql", "--job", str(path), query]
+                done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+                counts[name], spent[name], most = json.loads(done.stdout)
+                lines.append(
+                    f"{f'{kind}, {name}':45}{num_rows / spent[name] / 1e6:>15.1f}{spent[name]:>10.1f}"
+                    f"{most / 1e9:>7.2f}{counts[name]:>9,}"
+                )
+        assert counts["pareto2"] == counts["plain window"], counts
+        lines.append(f"{kind}: pareto2 is {spent['plain window'] / spent['pareto2']:.1f} x the plain window")
+    lines.append(versions("duckdb"))
+    return lines
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--job"]:
+        job(*sys.argv[2:])
+    else:
+        print("\n".join(table(float(sys.argv[1] if sys.argv[1:] else 100), *sys.argv[2:])))

@@ -1,0 +1,386 @@
+"""The frontier macros against comparing every pair, and a query's kernels against the macros."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from kernels.epsilon import EpsilonFrontier
+from kernels.pareto import RunningFrontier
+from sweep import sqlpareto
+from sweep.database import Database, QueryError
+from sweep.opensql import macros
+from sweep.resolve import loads
+from sweep.run import write
+from sweep.space import Space
+from tests import naive_pareto
+from tests.naive_pareto import Row
+
+VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.0, 3.0, 4.5, -1.5, math.inf, -math.inf, math.nan, None])
+POSITIVE = st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0, 7.0])
+EXAMPLES = settings(deadline=None, max_examples=12)
+CONNECTION = duckdb.connect()
+CONNECTION.execute("set enable_progress_bar = false; set threads = 1")
+CONNECTION.execute(macros())
+
+
+def tables(
+    least: int = 1, most: int = 8, values: st.SearchStrategy[float | None] = VALUES, rows: int = 25
+) -> st.SearchStrategy[list[Row]]:
+    return st.integers(least, most).flatmap(lambda k: st.lists(st.tuples(*[values] * k), min_size=1, max_size=rows))
+
+
+def ask(rows: list[Row], query: str) -> list[tuple[Any, ...]]:
+    """The answer over a table d of the rows: design_id, their number, and the objectives a, b, ... h."""
+    frame = pl.DataFrame(
+        {"design_id": range(len(rows)), **{"abcdefgh"[k]: [row[k] for row in rows] for k in range(len(rows[0]))}},
+        schema={"design_id": pl.Int64, **{"abcdefgh"[k]: pl.Float64 for k in range(len(rows[0]))}},
+    )
+    CONNECTION.register("d", frame.to_arrow())
+    return CONNECTION.execute(query).fetchall()
+
+
+def ids(rows: list[Row], call: str) -> list[int]:
+    return sorted(row[0] for row in ask(rows, f"select design_id from {call}"))
+
+
+def named(rows: list[Row]) -> str:
+    return ", ".join("abcdefgh"[: len(rows[0])])
+
+
+def calls(rows: list[Row]) -> list[str]:
+    """The macros that take as many objectives."""
+    extra = {2: ["pareto2"], 3: ["pareto3"]}.get(len(rows[0]), [])
+    return ["pareto", *extra]
+
+
+# ---------------------------------------------------------------------------------------------------- the frontier
+
+
+@given(tables())
+@EXAMPLES
+def test_the_frontier_is_that_of_comparing_every_pair(rows: list[Row]) -> None:
+    expected = naive_pareto.frontier(rows)
+    for call in calls(rows):
+        assert ids(rows, f"{call}('d', {named(rows)})") == expected
+        one = ids(rows, f"{call}('d', {named(rows)}, ties := 'one')")
+        assert one == naive_pareto.one_of_each(rows, expected)
+
+
+@given(tables(2, 3, st.one_of(VALUES, st.floats(-4, 4)), 60), st.sampled_from([1e-9, 0.01, 0.3, 1.0]))
+@EXAMPLES
+def test_with_epsilon_some_of_the_frontier_stand_for_every_row(rows: list[Row], epsilon: float) -> None:
+    exact = naive_pareto.frontier(rows)
+    for call in calls(rows):
+        kept = ids(rows, f"{call}('d', {named(rows)}, epsilon := {epsilon})")
+        assert set(kept) <= set(exact)
+        for i in exact:
+            assert any(all(is_close(a, b, epsilon) for a, b in zip(rows[k], rows[i], strict=True)) for k in kept)
+
+
+def is_close(kept: float | None, other: float | None, epsilon: float) -> bool:
+    """Whether kept is more than other by the share epsilon at most."""
+    assert kept is not None and other is not None  # noqa: PT018
+    return kept <= other or kept - other <= (epsilon + 1e-12) * min(abs(kept), abs(other))
+
+
+@pytest.mark.parametrize("num_objectives", [2, 3])
+@pytest.mark.parametrize("kind", ["scattered", "ordered", "on a grid", "near a sphere", "costs"])
+def test_macros_and_kernels_agree_on_many_rows(kind: str, num_objectives: int, tmp_path: Path) -> None:
+    """Read from Parquet, where rows are ruled out by what its first rows say."""
+    generator = np.random.default_rng(3)
+    rows = generator.random((100_000, num_objectives))
+    if kind == "ordered":  # the first rows are the worst
+        rows = rows[np.argsort(-rows.sum(axis=1))]
+    if kind == "on a grid":
+        rows = np.floor(rows * 40)
+    if kind == "near a sphere":
+        rows = rows[:10_000] / np.linalg.norm(rows[:10_000], axis=1, keepdims=True)
+        rows = 1 - rows * (1 - 0.02 * generator.random((10_000, 1)) ** 4)
+    if kind == "costs":
+        size, tokens = 10 ** (8 + 4 * rows[:, 0]), 10 ** (10 + 3 * rows[:, 1])
+        rows = np.stack([size * tokens, 1.7 + 400 / size**0.34 + 410 / tokens**0.28, size], axis=1)[:, :num_objectives]
+    names = "xyz"[:num_objectives]
+    frame = pl.DataFrame({"design_id": np.arange(len(rows)), **dict(zip(names, rows.T, strict=True))})
+    frame.write_parquet(tmp_path / "rows.parquet", row_group_size=20_000)
+    running, standing = RunningFrontier(num_objectives), EpsilonFrontier(num_objectives, 0.01)
+    for frontier in (running, standing):
+        frontier.fold(rows, np.arange(len(rows)))
+    source = f"with rows as (from '{tmp_path}/rows.parquet') select design_id from pareto{num_objectives}"
+    arguments = f"'rows', {', '.join(names)}"
+    found = CONNECTION.execute(f"{source}({arguments})").fetchall()
+    assert sorted(row[0] for row in found) == sorted(running.ids.tolist())
+    stand = CONNECTION.execute(f"{source}({arguments}, epsilon := 0.01)").fetchall()
+    assert sorted(row[0] for row in stand) == sorted(standing.result()[1].tolist())
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("ties := 'some'", "ties := 'some' is neither 'all' nor 'one'"),
+        ("ties := null", "ties := null is neither"),
+        ("epsilon := 2", "epsilon := 2 is not 0 or a share from 1e-9 to 1"),
+        ("epsilon := -0.1", "epsilon := -0.1 is not 0"),
+        ("epsilon := null", "epsilon := null is not 0"),
+    ],
+)
+@pytest.mark.parametrize("call", ["pareto('d', a, b", "pareto2('d', a, b", "pareto3('d', a, b, a"])
+def test_a_setting_that_is_none_is_said(call: str, setting: str, message: str) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match=message):
+        ask([(1.0, 2.0)], f"from {call}, {setting})")
+
+
+def test_names_of_columns_and_tables_do_not_matter() -> None:
+    """Columns named as macros name theirs, swapped, and a CTE with an expression for an objective."""
+    CONNECTION.execute(
+        "create or replace table odd as select * from (values (1, 5, 1), (2, 4, 2), (3, 6, 6)) t(p2, p1, x)"
+    )
+    for call in (
+        "pareto2('odd', p1, p2)",
+        "pareto2('odd', p1, x)",
+        "pareto3('odd', p1, p2, x)",
+        "pareto('odd', p1, x)",
+    ):
+        assert sorted(CONNECTION.execute(f"select p2 from {call}").fetchall()) == [(1,), (2,)]
+    query = "with s as (select p2 as y, p1 as z from odd) select y from pareto2('s', -z, y + 0.5)"
+    assert sorted(CONNECTION.execute(query).fetchall()) == [(1,), (3,)]
+
+
+# --------------------------------------------------------------------------------------------- what is built on it
+
+
+@given(tables(2, 4))
+@EXAMPLES
+def test_ranks_are_those_of_taking_frontiers_away(rows: list[Row]) -> None:
+    found = ask(rows, f"select design_id, pareto_rank from pareto_rank('d', {named(rows)}) order by all")
+    expected = naive_pareto.ranks(rows)
+    counted = [rank if len(rows[0]) == 2 or rank is None or rank <= 10 else None for rank in expected]
+    assert [rank for _, rank in found] == counted
+
+
+def test_ranks_of_many_rows_are_longest_chains() -> None:
+    """Of two objectives, by patience: a row's rank is the length of the longest chain of rows that beat each other."""
+    rows = np.random.default_rng(5).permutation(2000)
+    piles: list[int] = []
+    expected = []
+    for y in rows.tolist():
+        rank = sum(top < y for top in piles)
+        piles[rank : rank + 1] = [y]
+        expected.append(rank + 1)
+    found = ask([(float(x), float(y)) for x, y in enumerate(rows)], "from pareto_rank('d', a, b) order by design_id")
+    assert [row[-1] for row in found] == expected
+
+
+def test_layers_limit_the_ranks_of_three_objectives() -> None:
+    rows: list[Row] = [(float(k), float(k), 0.0) for k in range(5)]
+    query = "select pareto_rank from pareto_rank('d', a, b, c, layers := 3) order by design_id"
+    assert ask(rows, query) == [(1,), (2,), (3,), (None,), (None,)]
+
+
+@given(st.one_of(tables(1, 4), tables(1, 4, POSITIVE)))
+@EXAMPLES
+def test_the_distance_is_the_factor_that_reaches_the_frontier(rows: list[Row]) -> None:
+    found = ask(rows, f"select pareto_distance from pareto_distance('d', {named(rows)}) order by design_id")
+    for (distance,), expected in zip(found, naive_pareto.distances(rows), strict=True):
+        assert distance == pytest.approx(expected)
+
+
+@given(tables(1, 3, POSITIVE))
+@EXAMPLES
+def test_a_row_shrunk_by_its_distance_is_beaten_by_nobody(rows: list[Row]) -> None:
+    """The definition, not by the formula: just short of the distance it is still beaten, a little past it no more."""
+    known = [naive_pareto.whole(row) for row in rows]
+    for i, distance in ask(rows, f"select design_id, pareto_distance from pareto_distance('d', {named(rows)})"):
+        assert distance >= 1
+        for share in (1 - 1e-9, 1 + 1e-9) if distance > 1 else (1 + 1e-9,):
+            shrunk = tuple(x / (distance * share) for x in rows[i] if x is not None)
+            assert any(naive_pareto.beats(o, shrunk) for o in known if o is not None) == (share < 1)
+
+
+@given(tables(2, 3, st.integers(0, 9).map(float)), st.integers(1, 11))
+@EXAMPLES
+def test_the_hypervolume_is_that_of_its_cells(rows: list[Row], corner: int) -> None:
+    reference = (float(corner), 8.0, 10.0)[: len(rows[0])]
+    call = f"hypervolume{len(reference)}('d', {named(rows)}, {', '.join(map(str, reference))})"
+    ((found,),) = ask(rows, f"from {call}")
+    assert found == naive_pareto.hypervolume(rows, reference)  # type: ignore[arg-type]
+
+
+def test_hypervolumes_by_hand() -> None:
+    """A staircase of three unit steps, and two boxes that share one of four."""
+    stairs: list[Row] = [(1.0, 3.0), (2.0, 2.0), (3.0, 1.0), (3.0, 3.0), (None, 0.0), (math.nan, 0.0)]
+    assert ask(stairs, "from hypervolume2('d', a, b, 4, 4)") == [(6.0,)]
+    boxes: list[Row] = [(0.0, 1.0, 1.0), (1.0, 0.0, 1.0)]
+    assert ask(boxes, "from hypervolume3('d', a, b, c, 2, 2, 2)") == [(3.0,)]
+    assert ask(boxes, "from hypervolume3('d', a, b, c, 0, 0, 0)") == [(0.0,)]
+
+
+def test_the_knee_is_farthest_from_the_chord() -> None:
+    """Of a quarter circle its middle, 1 - 1/sqrt(2) on both axes; of a dented hyperbola, in logarithms, the dent."""
+    angles = [k * math.pi / 40 for k in range(21)]
+    circle: list[Row] = [(1 - math.cos(t), 1 - math.sin(t)) for t in angles]
+    ((found, distance),) = ask(circle, "select design_id, knee_distance from pareto_knee('d', a, b)")
+    assert found == 10
+    assert distance == pytest.approx(1 - 1 / math.sqrt(2))
+    dented: list[Row] = [(2.0**k, 2.0**-k * (0.9 if k == 3 else 1.0)) for k in range(10)]
+    assert ask(dented, "select design_id from pareto_knee('d', ln(a), ln(b))") == [(3,)]
+    line: list[Row] = [(0.0, 2.0), (1.0, 1.0), (2.0, 0.0), (math.inf, -1.0)]
+    assert ask(line, "from pareto_knee('d', a, b)") == []
+
+
+@given(tables(1, 4), st.data())
+@EXAMPLES
+def test_what_beats_a_design_is_told_with_how_much(rows: list[Row], data: st.DataObject) -> None:
+    i = data.draw(st.integers(0, len(rows) - 1))
+    own = naive_pareto.whole(rows[i])
+    query = f"select design_id, better_by from dominated_by('d', {i}, {named(rows)})"
+    if own is None:
+        with pytest.raises(duckdb.InvalidInputException, match="null or nan"):
+            ask(rows, query)
+        return
+    found = dict(ask(rows, query))
+    expected = [k for k in naive_pareto.frontier(rows) if naive_pareto.beats(naive_pareto.whole(rows[k]) or (), own)]
+    assert sorted(found) == expected
+    for k, gaps in found.items():
+        assert len(gaps) == len(own)
+        for gap, a, b in zip(gaps, own, rows[k], strict=True):
+            assert b is not None
+            assert gap == pytest.approx(a - b, nan_ok=True)  # inf less inf
+
+
+def test_the_best_of_what_beats_a_design_comes_first_and_a_wrong_id_is_said() -> None:
+    rows: list[Row] = [(5.0, 5.0, 5.0), (4.0, 5.0, 1.0), (1.0, 1.0, 2.0), (9.0, 0.0, 0.0)]
+    assert [row[0] for row in ask(rows, "from dominated_by('d', 0, a, b, c)")] == [2, 1]
+    with pytest.raises(duckdb.InvalidInputException, match="there is no design 7"):
+        ask(rows, "from dominated_by('d', 7, a, b)")
+
+
+@given(tables(2, 5), st.integers(1, 4))
+@EXAMPLES
+def test_the_frontier_of_every_group_is_that_of_its_rows(rows: list[Row], groups: int) -> None:
+    expected: list[int] = []
+    for group in range(groups):
+        members = list(range(group, len(rows), groups))
+        expected += [members[k] for k in naive_pareto.frontier([rows[i] for i in members])]
+    per = f"nullif(design_id % {groups}, 1)"  # null is a group as well
+    assert ids(rows, f"pareto_per('d', {per}, {named(rows)})") == sorted(expected)
+
+
+# ------------------------------------------------------------------------------------------- kernels in its place
+
+SPEC = """
+columns = ["params_total", "loss_nats", "lifetime_usd", "serve_bytes", "decode_tokens_per_s"]
+[axes]
+hidden_size  = [1024, 2048, 4096]
+num_layers   = [16, 24, 80]
+train_tokens = { log10 = [10, 13], points = 5 }
+precision    = ["bf16", "int4_g128"]
+gpu          = ["v100_sxm2_32", "h100_sxm"]
+[where]
+"fits" = "min_gpus_to_serve <= 4"
+"""
+GOALS = ("loss_nats", "lifetime_usd", "-decode_tokens_per_s", "-params_total", "serve_bytes", "num_layers")
+REPLACED = [
+    "select * from pareto2('designs', loss_nats, lifetime_usd)",
+    "select p.gpu, count(*) as n from PARETO3('designs', Loss_Nats, lifetime_usd, -(-serve_bytes)) as p group by p.gpu",
+    "with f as (from pareto('designs', -params_total, ties := 'one')) select design_id, precision from f",
+    "select (select count(*) from pareto('designs', serve_bytes)) as n, a.design_id from designs a where loss_nats < 3",
+    "from pareto('designs', loss_nats, lifetime_usd, epsilon := 0.05) where serve_bytes > $least",
+]
+LEFT = [
+    "with designs as (select 1 as x, 2 as y) select x as design_id from pareto2('designs', x, y)",
+    "select design_id from pareto2('designs', loss_nats * 2, lifetime_usd)",
+    "with few as (from designs where num_layers = 16) select design_id from pareto2('few', loss_nats, lifetime_usd)",
+    "select design_id from pareto2('designs', design_id, loss_nats)",
+    "select 'pareto2(''designs'', loss_nats, lifetime_usd)' as design_id",
+]
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Database]]:
+    space: Space = loads(SPEC)
+    folder = tmp_path_factory.mktemp("run") / "run"
+    write(space, folder)
+    with Database.open_space(space) as virtual, Database.open_run(folder) as kept:
+        yield [virtual, kept]
+
+
+def both(database: Database, query: str) -> tuple[pl.DataFrame, pl.DataFrame, bool]:
+    """The answer, that of the macros, and whether kernels had a part in the first."""
+    params = {"least": 1e9} if "$least" in query else None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlpareto, "answered", lambda cursor, sql, *_: sql)
+        slow = database.query(query, params).pl()
+    made: list[str] = []
+    put = sqlpareto._put
+
+    def noted(cursor: Any, name: str, ids: Any, space: Space | None) -> None:
+        made.append(name)
+        put(cursor, name, ids, space)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlpareto, "_put", noted)
+        fast = database.query(query, params).pl()
+    order = slow.columns
+    return fast.sort(order), slow.sort(order), bool(made)
+
+
+@pytest.mark.parametrize(("query", "is_replaced"), [(q, True) for q in REPLACED] + [(q, False) for q in LEFT])
+def test_kernels_answer_as_the_macros_do(databases: list[Database], query: str, is_replaced: bool) -> None:
+    for k, database in enumerate(databases):
+        if "design_id, loss" in query and k == 1:
+            continue  # of a run the id is a column like others
+        fast, slow, found = both(database, query)
+        assert_frame_equal(fast, slow, check_exact=True, categorical_as_str=True)
+        assert found == is_replaced
+
+
+@pytest.mark.slow
+@given(
+    st.lists(st.sampled_from(GOALS), min_size=1, max_size=5, unique=True),
+    st.sampled_from(["", ", ties := 'one'", ", epsilon := 0.02"]),
+)
+@settings(deadline=None, max_examples=30)
+def test_kernels_answer_any_call_as_the_macros_do(databases: list[Database], goals: list[str], setting: str) -> None:
+    query = f"from pareto('designs', {', '.join(goals)}{setting})"
+    for database in databases:
+        fast, slow, _ = both(database, query)
+        assert_frame_equal(fast, slow, check_exact=True, categorical_as_str=True)
+
+
+@pytest.mark.slow
+def test_only_the_frontier_of_a_spec_is_evaluated() -> None:
+    """A space of 10^9 designs, which no one could write down in the time of a test."""
+    layers = "num_layers = [16, 24, 28, 32, 36, 40, 48, 64, 72, 80]"
+    space = loads(SPEC.replace("points = 5", "points = 10000000").replace("num_layers   = [16, 24, 80]", layers))
+    assert space.size > 10**9
+    with Database.open_space(space) as database:
+        found = database.query("select count(*) from pareto2('designs', loss_nats, num_layers, ties := 'one')").pl()
+    assert found.item() == 10  # more layers, less loss
+
+
+def test_a_table_put_in_the_place_of_designs_is_asked_itself() -> None:
+    with Database.open_space(loads(SPEC)) as database:
+        database.query("create temp table designs as select 1 as loss_nats, 2 as lifetime_usd").pl()
+        query = "create temp table designs as select 1 as loss_nats, 2 as lifetime_usd; "
+        found = database.query(query + "from pareto2('designs', loss_nats, lifetime_usd)").pl()
+        assert found.rows() == [(1, 2)]
+        with pytest.raises(QueryError, match="neither 'all' nor 'one'"):
+            database.query("from pareto2('designs', loss_nats, lifetime_usd, ties := 'few')")
+
+
+def test_parameters_in_order_keep_their_places(databases: list[Database]) -> None:
+    query = "select count(*) from pareto2('designs', loss_nats, lifetime_usd) where ? < loss_nats and num_layers > ?"
+    counts = {database.query(query, [1.0, 16]).pl().item() for database in databases}
+    assert len(counts) == 1
+    assert counts.pop() > 0
