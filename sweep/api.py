@@ -65,6 +65,18 @@ class Designs:
         with Database.open_space(self.space) as database:
             return database.query(query, parameters).pl()
 
+    def query(self, name: str, /, where: Iterable[str] = (), **params: Any) -> pl.DataFrame:
+        """What a question of ``queries/`` answers about the designs that meet these conditions.
+
+        ``sweep query --list`` names the questions, ``sweep query NAME`` its parameters. SweepError says which name,
+        parameter or value is wrong.
+        """
+        from sweep.database import Database
+        from sweep.queryfile import load
+
+        with Database.open_space(resolve.narrow(self.space, where)) as database:
+            return database.ask(load(name), params).pl()
+
     def frontier(
         self, minimize: Iterable[str] = (), maximize: Iterable[str] = (), where: Iterable[str] = ()
     ) -> pl.DataFrame:

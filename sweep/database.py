@@ -26,6 +26,7 @@ from sweep.columns import Column, wanted
 from sweep.dataset import DesignsDataset
 from sweep.errors import QueryError, RunError, SweepError
 from sweep.execute import cores
+from sweep.querycolumns import lacking
 from sweep.resources import resource_dir
 from sweep.space import Space
 from sweep.sqlbeside import Beside, looks_around
@@ -34,6 +35,8 @@ from sweep.sqltext import literal, quoted, to_sql
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from sweep.queryfile import QueryFile
 
 T = TypeVar("T")
 
@@ -250,6 +253,19 @@ class Database:
         """The text of a statement, with the frontiers of designs that it asks for found by the kernels."""
         space = None if self._dataset is None else self._dataset.space
         return sqlpareto.answered(cursor, statement.query, self.columns, space, self._made)
+
+    def ask(self, file: QueryFile, given: Mapping[str, Any] | None = None) -> Answer:
+        """The rows that answer a question of ``queries/``, with what is given of its parameters.
+
+        They are variables of the query's own connection, so no other query sees them. SweepError names a parameter it
+        has not, a value it cannot be, and the columns that designs lacks for it.
+        """
+        values = file.values(given or {})
+        missing = lacking(file, values, self.columns, evaluated=self._dataset is not None)
+        if missing is not None:
+            raise SweepError(missing)
+        settings = "".join(f"set variable {quoted(name)} = ${name};\n" for name in values)
+        return self.query(settings + file.sql, values)
 
     def frontier(
         self, minimize: Sequence[str], maximize: Sequence[str] = (), where: str | Sequence[str] = ()

@@ -46,7 +46,7 @@ def text(columns: Sequence[Column], name: str, own: Sequence[str] = ()) -> str:
         f"{view(literal('parts/*.parquet'))};",
     ]
     tables = [*map(table, CATALOGUE), metrics(GRAPH, columns), inputs(GRAPH)]
-    parts = [heading, comments(columns), tables, [macros()], metric_macros(GRAPH), own]
+    parts = [heading, comments(columns), [axes(columns)], tables, [macros()], metric_macros(GRAPH), own]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
@@ -69,6 +69,14 @@ def comment(column: Column) -> str:
     unit = f"[{column.unit}] " if column.unit else ""
     source = f" ({column.source})" if column.source else ""
     return f"{unit}{column.meaning}{source}"
+
+
+def axes(columns: Iterable[Column]) -> str:
+    """The statement that makes the table axes: which columns of designs are axes of the space, in its order."""
+    rows = [(place, c.name, c.unit, c.meaning) for place, c in enumerate(columns) if c.is_axis]
+    listed = ", ".join(f"({place}, {', '.join(map(literal, texts))})" for place, *texts in rows)
+    values = f"(values {listed})" if rows else "(select 0, '', '', '' where false)"
+    return f"create or replace table axes as select * from {values} as rows(position, name, unit, meaning);"
 
 
 def table(name: str) -> str:

@@ -39,6 +39,7 @@ class Beside:
         }
         self._waiting["metrics"] = lambda: [opensql.metrics(graph, columns)]
         self._waiting["inputs"] = lambda: [opensql.inputs(graph)]
+        self._waiting["axes"] = lambda: [opensql.axes(columns)]
         self._waiting["comment"] = lambda: opensql.comments(columns)
         for formula in opensql.translated(graph):
             name = opensql.macro_name(formula)

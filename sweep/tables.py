@@ -141,8 +141,8 @@ def _table_of(
 def _cells(name: str, values: list[Any], column: Column, most: int = MOST_CELL) -> list[str]:
     if name == "in_fitted_range":
         return ["" if value is None else ("yes" if value else "extrapolated") for value in values]
-    if name == "design_id":
-        return [str(value) for value in values]
+    if name.endswith("_id"):  # numbers of designs, to be typed again
+        return ["" if value is None else str(value) for value in values]
     texts = [number(value, column.unit) for value in values]
     return [text if len(text) <= most else text[: most - 1] + "…" for text in texts]
 

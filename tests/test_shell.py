@@ -158,6 +158,8 @@ def test_every_command_says_something(
         ".metrics lifetime usd": "lifetime_usd",
         ".inputs head": "head_dim",
         ".macros what": "what_if",
+        ".query": "best_per_budget",
+        ".query price_change price_factor=0.1": "target_nats",
         ".explain 3 params_total": "params_total =",
     }.items():
         dots.run(session, line)

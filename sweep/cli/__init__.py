@@ -15,6 +15,7 @@ from sweep.cli.explain import explain_command
 from sweep.cli.export import export_command
 from sweep.cli.frontier import frontier_command
 from sweep.cli.listing import list_command
+from sweep.cli.query import query_command
 from sweep.cli.run import run_command
 from sweep.cli.shell import shell_command
 from sweep.cli.sql import sql_command
@@ -27,6 +28,7 @@ COMMANDS = (
     frontier_command,
     sql_command,
     shell_command,
+    query_command,
     export_command,
     explain_command,
     compare_command,

@@ -13,7 +13,7 @@ from sweep.columns import Column
 from sweep.opensql import CATALOGUE, macro_name, translated
 from sweep.whatif import NAME
 
-TABLES = ("designs", *CATALOGUE, "metrics", "inputs")
+TABLES = ("designs", *CATALOGUE, "axes", "metrics", "inputs")
 
 
 class SqlCompleter(Completer):

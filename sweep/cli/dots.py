@@ -122,6 +122,19 @@ def _explain(session: Session, arguments: list[str]) -> None:
     explain_design(session.space(), int(arguments[0]), arguments[1:], everything=False)
 
 
+def _query(session: Session, arguments: list[str]) -> None:
+    from sweep import queryfile
+    from sweep.cli.shared import settings
+
+    if not arguments:
+        for file in queryfile.all_files():
+            click.echo(f"{file.name:<24}{file.question}")
+        return
+    file = queryfile.load(arguments[0])
+    session.answer = session.database.ask(file, settings(tuple(arguments[1:]))).pl()
+    session.show(session.answer)
+
+
 def _format(session: Session, arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in FORMATS:
         raise SweepError(f".format takes one of {', '.join(FORMATS)}; it is {session.format}")
@@ -163,6 +176,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Session, list[str]], None], str]] = {
     ".inputs": (".inputs [WORD ...]", _inputs, "inputs, their defaults and what they may be"),
     ".macros": (".macros [WORD ...]", _macros, "macros: <metric>_of, what_if, frontiers"),
     ".explain": (".explain ID [METRIC ...]", _explain, "how a design's numbers come about"),
+    ".query": (".query [NAME [K=V ...]]", _query, "a question of sweep query, or the list of them"),
     ".format": (".format table|csv|json", _format, "how answers are shown"),
     ".rows": (".rows N", _rows, "rows of a table to show"),
     ".timer": (".timer on|off", _timer, "say how long an answer took"),

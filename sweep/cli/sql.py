@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -9,7 +10,15 @@ import click
 from sweep.cli.shared import database_options, open_database, output_options, spec_or_run
 
 
-@click.command("sql")
+class SqlCommand(click.Command):
+    """A query may begin with a comment, which is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As any command, but for what starts with two dashes and a space."""
+        return super().parse_args(ctx, [f"\n{text}" if re.match(r"--\s", text) else text for text in args])
+
+
+@click.command("sql", cls=SqlCommand)
 @spec_or_run
 @click.argument("query")
 @database_options
