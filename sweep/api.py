@@ -99,6 +99,13 @@ class Designs:
 
     def explain(self, design_id: int, metrics: Iterable[str]) -> list[Line]:
         """How these metrics of a design come about: formulas, numbers in place, sources."""
+        metrics = list(metrics)
         from sweep.explain import explain
 
-        return explain(self.space, design_id, metrics)
+        return explain(resolve.naming(self.space, metrics, "metrics"), design_id, metrics)
+
+    def sensitivities(self, design_id: int, metric: str) -> pl.DataFrame:
+        """What would move a metric of a design most: its elasticity to every input, a row an input."""
+        from sweep.sensitivity import frame, sensitivities
+
+        return frame(sensitivities(self.space, design_id, metric).inputs)

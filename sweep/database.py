@@ -19,17 +19,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 import pyarrow as pa
 
+from kernels import elasticities
 from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
-from sweep import opensql, sqlpareto, sqlsafety, whatif
+from sweep import opensql, sqlpareto, sqlsafety, sqlsensitivity, whatif
 from sweep.columns import Column, wanted
 from sweep.dataset import DesignsDataset
-from sweep.errors import QueryError, RunError, SweepError
+from sweep.errors import QueryError, RunError, SpecError, SweepError
 from sweep.execute import cores
 from sweep.querycolumns import lacking
+from sweep.resolve import naming
 from sweep.resources import resource_dir
 from sweep.space import Space
-from sweep.sqlbeside import Beside, looks_around
+from sweep.sqlbeside import Beside
 from sweep.sqlerrors import told, with_the_place
 from sweep.sqltext import literal, quoted, to_sql
 
@@ -43,6 +45,10 @@ T = TypeVar("T")
 __all__ = ["Answer", "Database", "QueryError", "run_frontier"]
 BATCH_ROWS = 1 << 17
 MOST_OBJECTIVES = 8
+OWN: dict[str, Callable[[Space, Sequence[Column]], str]] = {  # macros that a space or a run has for itself
+    whatif.NAME: whatif.statement,
+    sqlsensitivity.NAME: lambda space, columns: sqlsensitivity.statement(space, [c.name for c in columns]),
+}
 
 
 class Answer:
@@ -126,7 +132,8 @@ class Database:
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         self._dataset: DesignsDataset | None = None
         self._unsafe = unsafe
-        self._own: Callable[[str], str | None] = lambda _: None
+        self._own: Callable[[str, str], str | None] = lambda _macro, _sql: None
+        self._read: set[str] = set()
         self.columns: tuple[Column, ...] = ()
         self._made: list[Any] = []
 
@@ -155,7 +162,7 @@ class Database:
         self._connection.register("_designs", self._dataset)
         self._connection.execute("create or replace view designs as select * from _designs")
         self._fill(space.graph, tuple(self._dataset.columns.values()))
-        self._own = lambda sql: whatif.statement(space, _named(space, sql, self.columns))
+        self._own = lambda macro, sql: OWN[macro](space, _named(space, sql, self.columns))
         return self
 
     @classmethod
@@ -170,7 +177,7 @@ class Database:
                 f"{folder}: is not complete yet; sweep run {folder / 'spec.toml'} -o {folder} goes on with it"
             )
         self = cls.open_parts(sorted((folder / "parts").glob("*.parquet")), columns_of(manifest), unsafe, memory)
-        self._own = lambda _: self._own_of_run(folder / opensql.NAME)
+        self._own = lambda macro, _: self._own_of_run(folder / opensql.NAME, macro)
         return self
 
     @classmethod
@@ -214,6 +221,7 @@ class Database:
         own message where it has something to say.
         """
         cursor = self._cursor()
+        advice = self._offer(cursor, elasticities.asked([sql]))
         try:
             statements = cursor.extract_statements(sql)
         except duckdb.Error as error:
@@ -231,21 +239,27 @@ class Database:
             self.wait(lambda s=statement: _finish(cursor, s, _given(s, params, False)), cursor)  # type: ignore[misc]
         last = statements[-1]
         query = self._faster(cursor, last)
-        reader = self.wait(lambda: _reader(cursor, query, _given(last, params, True)), cursor, last.query)
+        try:
+            reader = self.wait(lambda: _reader(cursor, query, _given(last, params, True)), cursor, last.query)
+        except QueryError as error:
+            raise QueryError("\n".join([str(error), *advice])) if advice else error from None
         answer = Answer(self, cursor, reader)
         self._open.add(answer)
         return answer
 
-    def _own_of_run(self, file: Path) -> str | None:
-        """What makes the macro of a run, once."""
-        self._own = lambda _: None
-        return _statement_of(file, whatif.NAME)
+    def _own_of_run(self, file: Path, macro: str) -> str | None:
+        """What makes a macro of the run, the first time."""
+        if macro in self._read:
+            return None
+        self._read.add(macro)
+        return _statement_of(file, macro)
 
     def _prepare(self, sql: str) -> None:
         """Make what a query names, before it is asked."""
         made = self._beside.named(sql)
-        if (whatif.NAME in sql.lower() or looks_around(sql)) and (own := self._own(sql)) is not None:
-            made.append(own)
+        for macro in OWN:
+            if (macro in sql.lower() or "duckdb_functions" in sql.lower()) and (own := self._own(macro, sql)):
+                made.append(own)
         for statement in made:
             self._connection.execute(statement)
 
@@ -328,6 +342,24 @@ class Database:
             cursor.register("_designs", self._dataset)
         return cursor
 
+    def _offer(self, cursor: Any, names: Sequence[str]) -> list[str]:
+        """Let designs hold these elasticities for one query; what speaks against those that make no sense.
+
+        A space has tens of thousands, so none is a column until it is named. A name may be an alias, too.
+        """
+        if self._dataset is None or not names:
+            return []
+        space, advice = self._dataset.space, []
+        for name in names:
+            try:
+                space = naming(space, [name], "query")
+            except SpecError as error:
+                advice += [f"{name}: {problem.advice}" for problem in error.problems]
+        if space is not self._dataset.space:
+            cursor.register("_wider", DesignsDataset(space))
+            cursor.execute("create or replace temp view designs as select * from _wider")
+        return advice
+
     def wait(self, work: Callable[[], T], cursor: Any, sql: str = "") -> T:
         """The result of work done on another thread, so that Ctrl-C reaches us and stops the query."""
         future = self._pool.submit(work)
@@ -397,7 +429,8 @@ def _statement_of(file: Path, macro: str) -> str | None:
         statements = duckdb.extract_statements(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(f"{file}: cannot be read: {error.strerror}") from None
-    return next((s.query for s in statements if f"macro {macro}(" in s.query[:80]), None)
+    makes = f"create or replace macro {macro}("
+    return next((s.query for s in statements if re.search(rf"^{re.escape(makes)}", s.query, re.MULTILINE)), None)
 
 
 def _not_a_pattern(path: Path) -> str:

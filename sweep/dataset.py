@@ -36,7 +36,8 @@ def offered(space: Space) -> list[Column]:
     sets = [name for axis in space.axes for name in axis.sets]
     names = dict.fromkeys([*wanted(space), *sets, *space.graph.metrics])
     axes = {axis.name for axis in space.axes}
-    return declare(space, [name for name in names if name not in axes and _can_be_had(space, name)])
+    shown = [name for name in names if name not in axes and not name.startswith("_")]  # _slope_of_... is between others
+    return declare(space, [name for name in shown if _can_be_had(space, name)])
 
 
 def _can_be_had(space: Space, name: str) -> bool:

@@ -39,11 +39,11 @@ def explain(space: Space, design_id: int, metrics: Iterable[str]) -> list[Line]:
 
     SpecError when the space has no such design; GraphError for a metric that nothing declares.
     """
-    return list(_lines(space, *_given(space, design_id), list(metrics)))
+    return list(_lines(space, *given_to(space, design_id), list(metrics)))
 
 
-def _given(space: Space, design_id: int) -> tuple[dict[str, Number], dict[str, str]]:
-    """What a design is given, and for what axes and records decide, which."""
+def given_to(space: Space, design_id: int) -> tuple[dict[str, Number], dict[str, str]]:
+    """What a design is given, words as codes, and for what axes and records decide, which. SpecError for no design."""
     import numpy as np
 
     check_id(space, design_id)
@@ -74,7 +74,7 @@ def _lines(space: Space, given: Mapping[str, Number], told: Mapping[str, str], w
             formula = graph.metrics[name].formula
             yield Line(name, shown(graph, name, values[name]), graph.unit(name), formula.text, "", SOURCE)
             continue
-        yield Line(name, shown(graph, name, values[name]), graph.unit(name), "", "", _source(space, name, told))
+        yield Line(name, shown(graph, name, values[name]), graph.unit(name), "", "", origin(space, name, told))
     for node in nodes:
         yield Line(
             node.name,
@@ -86,7 +86,7 @@ def _lines(space: Space, given: Mapping[str, Number], told: Mapping[str, str], w
         )
 
 
-def _source(space: Space, name: str, told: Mapping[str, str]) -> str:
+def origin(space: Space, name: str, told: Mapping[str, str]) -> str:
     """Where a given value is from: the record and its source, the spec, or the default and its source."""
     if name in told:
         kind, _, record = told[name].partition(" ")
@@ -143,5 +143,5 @@ SUM = (
 def loss_sum(space: Space, design_id: int) -> list[tuple[str, float, str]]:
     """The predicted loss of a design as a sum: columns, values and what each is for, the total last."""
     parts = (*SUM, ("loss_nats", "predicted loss, as trained"))
-    values = evaluate(space.graph, [name for name, _ in parts], _given(space, design_id)[0])
+    values = evaluate(space.graph, [name for name, _ in parts], given_to(space, design_id)[0])
     return [(name, float(values[name]), what) for name, what in parts]

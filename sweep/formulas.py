@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+from kernels import elasticities
 from kernels.graph import Graph, GraphError, Input, Metric, near
 from kernels.language import CALLS, Formula, FormulaError, from_text, kind_of
 from kernels.model import GRAPH
@@ -38,13 +39,17 @@ class Formulas(Collector):
     def graph(self, own: Mapping[str, str | OwnMetric], derived: Mapping[str, tuple[str, str]]) -> Graph:
         """The metric graph with the spec's own metrics and derived inputs in it."""
         metrics: list[Metric] = []
-        names = [*GRAPH.inputs, *GRAPH.metrics, *own]
+        texts = [g.formula if isinstance(g, OwnMetric) else g for g in own.values()]
+        asked = elasticities.asked([*texts, *(text for _, text in derived.values())])
+        names = [*GRAPH.inputs, *GRAPH.metrics, *own, *asked]
         for name, given in own.items():
             stated = given if isinstance(given, OwnMetric) else OwnMetric(formula=given)
             if not name.isidentifier() or name in CALLS or name.startswith("_"):
                 self.problem(
                     f"metrics.{name}", "", "a metric's name is letters, digits and _, and starts with a letter"
                 )
+            elif name.startswith(elasticities.PREFIX):
+                self.problem(f"metrics.{name}", "", f"{name} can be had without stating it; give this one another name")
             elif name in GRAPH or name in catalogue.KINDS or name in SHORT:
                 self.problem(f"metrics.{name}", "", f"{name} exists already; give this one another name")
             elif (formula := self._formula(f"metrics.{name}", name, stated.formula)) is not None:
@@ -75,7 +80,7 @@ class Formulas(Collector):
         if not metrics and not formulas:
             return plain_graph()
         try:
-            return GRAPH.extended(metrics, formulas, record_words())
+            return GRAPH.extended(metrics, formulas, [*record_words(), *elasticities.placeholders(asked)])
         except GraphError as error:
             self.problem("metrics" if metrics else "derived", "", str(error))
             return plain_graph()
@@ -117,6 +122,28 @@ class Formulas(Collector):
                 return None
             return Condition(label, text, formula, False)
         return None
+
+    def elasticities(self, graph: Graph, asking: Iterable[tuple[str, str]], given: Collection[str]) -> Graph:
+        """The graph with every elasticity that these texts, each with its place, ask for.
+
+        What is wrong is noted, and stands in the graph as a number, so that nothing else complains of it.
+        """
+        chains: dict[str, list[Metric]] = {}
+        wrong: dict[str, None] = {}
+        for place, text in asking:
+            for name in elasticities.asked([text]):
+                try:
+                    if name not in graph.metrics and name not in chains:
+                        chains[name] = elasticities.chain(graph, name, given)
+                except GraphError as error:
+                    self.problem(place, f'"{text}"', str(error) if text == name else f"{name}: {error}")
+                    wrong[name] = None
+        try:
+            graph = elasticities.joined(graph, [metric for chain in chains.values() for metric in chain])
+        except GraphError as error:  # a cycle, where an input is derived from what follows from it
+            self.problem("derived", "", str(error))
+        held = elasticities.placeholders(n for n in (*wrong, *chains) if n not in graph)
+        return graph.extended((), {}, held) if held else graph
 
     def known(self, graph: Graph, name: str, place: str) -> str:
         """A column by its full name, noted as a problem when there is none."""

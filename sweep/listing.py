@@ -16,7 +16,7 @@ def metrics(graph: Graph = GRAPH) -> pl.DataFrame:
     """name, unit, meaning, formula, source and depends_on of every metric, each after what it depends on."""
     import polars as pl
 
-    declared = [graph.metrics[name] for name in graph.order if name in graph.metrics]
+    declared = [graph.metrics[name] for name in graph.order if name in graph.metrics and not name.startswith("_")]
     return pl.DataFrame(
         {
             "name": [m.name for m in declared],

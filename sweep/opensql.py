@@ -46,7 +46,8 @@ def text(columns: Sequence[Column], name: str, own: Sequence[str] = ()) -> str:
         f"{view(literal('parts/*.parquet'))};",
     ]
     tables = [*map(table, CATALOGUE), metrics(GRAPH, columns), inputs(GRAPH)]
-    parts = [heading, comments(columns), [axes(columns)], tables, [macros()], metric_macros(GRAPH), own]
+    parts = [heading, comments(columns), [axes(columns)], tables, [macros()], metric_macros(GRAPH)]
+    parts += [[statement] for statement in own if statement]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
@@ -124,9 +125,9 @@ def metric_macros(graph: Graph) -> list[str]:
 
 
 def translated(graph: Graph) -> list[Formula]:
-    """The formulas of metrics that SQL can say."""
-    formulas = [metric.formula for metric in graph.metrics.values()]
-    return [formula for formula in formulas if formula.parameters and not formula.finds_a_root]
+    """The formulas of metrics that SQL can say; elasticities take the whole chain of slopes and are none."""
+    formulas = [m.formula for name, m in graph.metrics.items() if not name.startswith("_") and m.formula.parameters]
+    return [f for f in formulas if not f.finds_a_root and not any(p.startswith("_") for p in f.parameters)]
 
 
 def macro_name(formula: Formula) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kernels import elasticities
 from kernels.consistency import RULES, Rule
-from kernels.graph import Metric, near
+from kernels.graph import Graph, GraphError, Metric, near
 from kernels.model import GRAPH
 from sweep import catalogue
 from sweep.columns import DEFAULT_COLUMNS, declare
@@ -78,16 +79,18 @@ def evaluate_rows(
     """
     import polars as pl
 
-    wanted = _known([SHORT.get(c, c) for c in (columns or DEFAULT_COLUMNS)])
+    wanted = known_columns([SHORT.get(c, c) for c in (columns or DEFAULT_COLUMNS)])
     reader = _Reader(frame, {SHORT.get(k, k): v for k, v in (given or {}).items()})
     cells, pinned = reader.read()
     good = np.flatnonzero(~reader.bad)
     words = GRAPH.words
+    declared = graph_of(wanted)
     results: dict[str, Array] = {}
     for name in wanted:
-        results[name] = np.zeros(len(frame), np.float64 if GRAPH.kinds[name] == "float" else np.int64)
+        results[name] = np.zeros(len(frame), np.float64 if declared.kinds[name] == "float" else np.int64)
     for group in _alike(cells, good):
         space = _space(cells, pinned, group)
+        space = replace(space, graph=elasticities.extended(space.graph, elasticities.asked(wanted), space.given))
         computed = [*_RULES, *(name for name in wanted if name not in pinned)]
         evaluator = Evaluator(Plan(space, computed))
         blocks = range(evaluator.box.blocks)
@@ -102,7 +105,7 @@ def evaluate_rows(
         for name in set(wanted) & set(pinned):
             results[name][group] = pinned[name]
     added = []
-    for column in declare(_empty_space(), wanted)[1:]:
+    for column in declare(Space("rows", declared, (), {}), wanted)[1:]:
         values = results[column.name]
         if column.kind == "word":
             series = pl.Series(column.name, [words[column.name][int(v)] for v in values], pl.String)
@@ -116,14 +119,28 @@ def evaluate_rows(
     return frame.with_columns(added), sorted(reader.reports, key=lambda b: b.row)
 
 
-def _known(names: Sequence[str]) -> list[str]:
+def known_columns(names: Sequence[str]) -> list[str]:
+    """The names, each once; SpecError for what is neither a metric, an input nor an elasticity of one to the other."""
     names = list(dict.fromkeys(names))
     known = [*GRAPH.metrics, *GRAPH.inputs]
-    unknown = {name: near(name, known) or "; see `sweep list metrics`" for name in names if name not in GRAPH}
-    if unknown:
-        problems = [Problem("columns", f'"{n}"', f"neither a metric nor an input{h}") for n, h in unknown.items()]
+    problems = []
+    for name in names:
+        if elasticities.asked([name]):
+            try:
+                elasticities.extended(GRAPH, [name], ())
+            except GraphError as error:
+                problems.append(Problem("columns", f'"{name}"', str(error)))
+        elif name not in GRAPH:
+            hint = near(name, known) or "; see `sweep list metrics`"
+            problems.append(Problem("columns", f'"{name}"', f"neither a metric nor an input{hint}"))
+    if problems:
         raise SpecError("the table", problems)
     return names
+
+
+def graph_of(columns: Sequence[str]) -> Graph:
+    """The graph in which these columns are declared, elasticities with nothing given among them."""
+    return elasticities.extended(GRAPH, elasticities.asked(columns), ())
 
 
 class _Reader:
@@ -355,7 +372,3 @@ def _code(name: str, value: Any) -> int | float:
     if name in GRAPH.words:
         return GRAPH.words[name].index(str(value))
     return float(value) if GRAPH.kinds[name] == "float" else int(value)
-
-
-def _empty_space() -> Space:
-    return Space("rows", GRAPH, (), {})

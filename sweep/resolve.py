@@ -65,6 +65,7 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
     stated = values.defaults(graph, explicit, good, given, chosen)
     values.check_draws(good, chosen, explicit)
     graph = following(graph, values.partly_said)
+    graph = formulas.elasticities(graph, _asking(spec), {*given, *(name for axis in good for name in axis.sets)})
     conditions = [*consistency(graph), *formulas.conditions(graph, derived, spec.where)]
     minimize, maximize = formulas.objectives(graph, spec.frontier)
     columns = tuple(formulas.known(graph, c, f"columns[{i}]") for i, c in enumerate(spec.columns))
@@ -80,6 +81,16 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
     )  # fmt: skip
     _check_consistency(space, name)
     return prune(space)
+
+
+def _asking(spec: Spec) -> list[tuple[str, str]]:
+    """Every place of a spec where an elasticity may be named, with what stands there."""
+    texts = [(f"metrics.{n}", m if isinstance(m, str) else m.formula) for n, m in spec.metrics.items()]
+    texts += [(f"derived.{name}", text) for name, text in spec.derived.items()]
+    texts += [(f'where."{label}"', text) for label, text in spec.where.items()]
+    for sense in ("minimize", "maximize"):
+        texts += [(f"frontier.{sense}[{k}]", name) for k, name in enumerate(getattr(spec.frontier, sense))]
+    return texts + [(f"columns[{k}]", name) for k, name in enumerate(spec.columns)]
 
 
 def consistency(graph: Graph) -> list[Condition]:
@@ -179,9 +190,11 @@ def narrow(
     SpecError names what is not known or not a condition.
     """
     formulas = Formulas([])
+    where, minimize, maximize = list(where), list(minimize), list(maximize)
+    asking = [("--where", text) for text in where] + [("frontier", name) for name in (*minimize, *maximize)]
+    space = replace(space, graph=formulas.elasticities(space.graph, asking, space.given))
     added = [formulas.condition(space.graph, "--where", text, text) for text in where]
-    table = FrontierTable(minimize=list(minimize), maximize=list(maximize))
-    objectives = formulas.objectives(space.graph, table)
+    objectives = formulas.objectives(space.graph, FrontierTable(minimize=minimize, maximize=maximize))
     if formulas.problems:
         raise SpecError("the command", formulas.problems)
     conditions = [replace(c, on_inputs=on_inputs(space.graph, c.formula)) for c in added if c is not None]
@@ -191,6 +204,15 @@ def narrow(
     if any(objectives):
         space = replace(space, minimize=objectives[0], maximize=objectives[1])
     return prune(space)
+
+
+def naming(space: Space, texts: Iterable[str], place: str) -> Space:
+    """The space with every elasticity that these texts name in its graph. SpecError names what makes no sense."""
+    formulas = Formulas([])
+    graph = formulas.elasticities(space.graph, [(place, text) for text in texts], space.given)
+    if formulas.problems:
+        raise SpecError("the question", formulas.problems)
+    return space if graph is space.graph else replace(space, graph=graph)
 
 
 def single(given: Mapping[str, str]) -> Space:

@@ -30,7 +30,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, cast
 
-from sweep import opensql, whatif
+from sweep import opensql, sqlsensitivity, whatif
 from sweep.columns import Column, declare, wanted
 from sweep.errors import RunError
 from sweep.execute import Evaluator, Rows, cores
@@ -292,7 +292,8 @@ def _open(folder: Path, job: _Job) -> None:
     """Everything of a run but its parts. The manifest comes first: from then on the folder is known as ours."""
     publish(folder / MANIFEST_NAME, job.manifest.text().encode())
     publish(folder / "spec.toml", job.space.text.encode())
-    own = [whatif.statement(job.space, job.columns)]
+    named = [column.name for column in job.columns]
+    own = [whatif.statement(job.space, job.columns), sqlsensitivity.statement(job.space, named)]
     publish(folder / opensql.NAME, opensql.text(job.columns, job.space.name, own).encode())
     (folder / "parts").mkdir(exist_ok=True)
     sync_folder(folder)

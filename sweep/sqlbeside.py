@@ -20,11 +20,6 @@ LOOKS_AROUND = frozenset(
 )
 
 
-def looks_around(sql: str) -> bool:
-    """Whether a query looks at what there is."""
-    return not LOOKS_AROUND.isdisjoint(_words(sql))
-
-
 def _words(sql: str) -> set[str]:
     return {word.lower() for word in re.findall(r"\w+", sql)}
 
@@ -48,5 +43,5 @@ class Beside:
     def named(self, sql: str) -> list[str]:
         """The statements that make what a query names and nobody named before."""
         words = _words(sql)
-        names = [name for name in self._waiting if name in words or looks_around(sql)]
+        names = [name for name in self._waiting if name in words or not words.isdisjoint(LOOKS_AROUND)]
         return [statement for name in names for statement in self._waiting.pop(name)()]

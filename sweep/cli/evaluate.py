@@ -32,18 +32,18 @@ def eval_command(
     POINTS is a CSV, Parquet or XLSX file, or - for CSV from standard input. Columns that are not inputs pass through.
     What follows from a scaling law comes with two columns that say whether and how far it is extrapolated.
     """
-    from kernels.model import GRAPH
     from sweep import files, tables
     from sweep.columns import MARKS, leans_on_law
     from sweep.errors import SweepError
     from sweep.formulas import SHORT
-    from sweep.points import evaluate_rows
+    from sweep.points import evaluate_rows, graph_of, known_columns
 
     frame = files.read(points)
     names = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
     given = settings(sets)
     known = [SHORT.get(name, name) for name in names]
-    if names and all(name in GRAPH for name in known) and leans_on_law(GRAPH, known, given):
+    graph = graph_of(known_columns(known))
+    if names and leans_on_law(graph, known, given):
         names += [mark for mark in MARKS if mark not in names]
     result, bad = evaluate_rows(frame, names, given)
     first_line = 2 if points is not None and points.suffix.lower() != ".parquet" else 1

@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 @click.option("--metric", "metrics", multiple=True, metavar="METRIC", help="Only this metric and what it takes.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Describe a design by its inputs instead.")
 @click.option("--all", "everything", is_flag=True, help="Show the inputs that kept their defaults too.")
+@click.option("--sensitivity", metavar="METRIC", help="Show which inputs move this metric most, and how much.")
 @click.option("--plan", is_flag=True, help="Show how the whole space would be computed instead of one design.")
 @objective_options
 @where_option
 @click.option("--reason", is_flag=True, help="With --plan: what reasoning leaves out, of small spaces too.")
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", help="Of --plan.")
+@click.option(
+    "--format", "format_", type=click.Choice(["table", "json"]), default="table", help="Of --plan and --sensitivity."
+)
 def explain_command(
     spec_or_run: str | None,
     design_id: int | None,
     metrics: tuple[str, ...],
     sets: tuple[str, ...],
     everything: bool,
+    sensitivity: str | None,
     plan: bool,
     minimize: tuple[str, ...],
     maximize: tuple[str, ...],
@@ -43,18 +47,26 @@ def explain_command(
     \b
         sweep explain first-look 12345 --metric loss_nats
         sweep explain --set model=llama-3.1-8b --metric kv_cache_bytes
+        sweep explain first-look 12345 --sensitivity lifetime_usd
         sweep explain --plan laptop
+
+    With --sensitivity, the elasticity of a metric to every input: the per cent it moves when the input rises by one per
+    cent, and what raising the input by 10 % comes to.
 
     With --plan, how the space would be computed: the walk and its blocks, which values are tables and how often the
     others are computed, the speed expected and measured, and what each condition removes.
     """
     if plan:
-        if spec_or_run is None or design_id is not None or metrics or sets or everything:
+        if spec_or_run is None or design_id is not None or metrics or sets or everything or sensitivity:
             raise click.UsageError("--plan takes SPEC_OR_RUN, --where, --minimize and --maximize, and no design")
         explain_plan(spec_or_run, minimize, maximize, where, reason, format_)
         return
-    if minimize or maximize or where or reason or format_ != "table":
-        raise click.UsageError("--minimize, --maximize, --where, --reason and --format belong to --plan")
+    if minimize or maximize or where or reason:
+        raise click.UsageError("--minimize, --maximize, --where and --reason belong to --plan")
+    if format_ != "table" and not sensitivity:
+        raise click.UsageError("--format belongs to --plan and --sensitivity")
+    if sensitivity and metrics:
+        raise click.UsageError("--sensitivity asks of one metric, and --metric of others: give one of them")
     from sweep.resolve import single
 
     if spec_or_run is None or design_id is None:
@@ -65,6 +77,9 @@ def explain_command(
         if sets:
             raise click.UsageError("--set describes a design of its own; leave out SPEC_OR_RUN and DESIGN_ID")
         space = open_space(spec_or_run)
+    if sensitivity:
+        explain_sensitivity(space, design_id, sensitivity, everything, format_)
+        return
     explain_design(space, design_id, metrics, everything)
 
 
@@ -74,8 +89,10 @@ def explain_design(space: Space, design_id: int, metrics: Sequence[str], everyth
     from sweep.columns import wanted
     from sweep.errors import Problem, SpecError
     from sweep.explain import SUM, explain, loss_sum
+    from sweep.resolve import naming
 
     names = list(metrics) or list(wanted(space))
+    space = naming(space, names, "--metric")
     unknown = [name for name in names if name not in space.graph]
     if unknown:
         known = [*space.graph.metrics, *space.graph.inputs]
@@ -104,6 +121,23 @@ def explain_design(space: Space, design_id: int, metrics: Sequence[str], everyth
         click.echo(f"    {line.source}")
     if hidden:
         click.echo(f"{hidden} inputs kept their defaults; --all shows them")
+
+
+def explain_sensitivity(
+    space: Space, design_id: int, metric: str, everything: bool, format_: Literal["table", "json"]
+) -> None:
+    """Print what moves a metric of a design most."""
+    from sweep import files
+    from sweep.explain import shown
+    from sweep.sensitivity import frame, sensitivities, told
+
+    found = sensitivities(space, design_id, metric)
+    if format_ == "json":
+        files.write(frame(found.inputs), None, "json")
+        return
+    click.echo(f"{click.style(metric, bold=True)} = {shown(space.graph, metric, found.value)} {found.unit}".rstrip())
+    for line in told(found, everything):
+        click.echo(line)
 
 
 def explain_plan(
