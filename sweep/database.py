@@ -230,7 +230,7 @@ class Database:
             raise QueryError("the query is empty")
         if not self._unsafe:
             sqlsafety.check(statements, cursor.extract_statements)
-        self._prepare(sql)
+        self._prepare(" ".join([sql, *_words_of(params)]))
         named = set().union(*(statement.named_parameters for statement in statements))
         if isinstance(params, Mapping) and (unknown := [name for name in params if name not in named]):
             asked = f"it asks for {', '.join(f'${name}' for name in sorted(named))}" if named else "it asks for none"
@@ -414,6 +414,12 @@ def _reader(cursor: Any, query: str, params: Any) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(pa.schema([]), [])
     reader: pa.RecordBatchReader = relation.to_arrow_reader(BATCH_ROWS)
     return reader
+
+
+def _words_of(params: Mapping[str, Any] | Sequence[Any] | None) -> list[str]:
+    """The words among what is given for parameters: they may name columns as the text of a query does."""
+    values = params.values() if isinstance(params, Mapping) else params or ()
+    return [value for value in values if isinstance(value, str)]
 
 
 def _named(space: Space, sql: str, columns: Sequence[Column]) -> list[Column]:

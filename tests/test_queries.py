@@ -18,6 +18,7 @@ from sweep.querycolumns import THE_AXES
 from sweep.queryfile import FIELDS, QueryFile, all_files, load, parse
 from sweep.resolve import loads
 from sweep.run import write
+from sweep.sensitivity import sensitivities
 from sweep.space import Space
 from tests.query_oracles import ORACLES, Asked, Row
 
@@ -58,7 +59,8 @@ gpu          = ["a100_sxm_80", "h100_sxm", "b200_sxm"]
 """
 SPECS = {"dense": DENSE, "mixed": MIXED}
 FILES = {file.name: file for file in all_files()}
-NAMES = list(FILES)
+OF_A_SPACE = ["what_moves_it"]  # which ask a macro that plain tables have not
+NAMES = [name for name in FILES if name not in OF_A_SPACE]
 
 # beside the defaults: other ways to ask, for each spec
 OTHERS: dict[str, list[dict[str, Any]]] = {
@@ -328,6 +330,26 @@ def test_open_sql_answers_every_question_in_one_shell(
             for statement in connection.extract_statements(file.sql):
                 rows = connection.execute(statement.query).fetchall()
             assert_same(rows, place.kept.ask(file, given).pl().rows())
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_what_moves_a_number_is_what_its_slopes_say(spec: str, places: dict[str, Place]) -> None:
+    """Against the elasticities found in Python, which tests/test_sensitivity.py holds to designs evaluated anew."""
+    place = places[spec]
+    file = FILES["what_moves_it"]
+    asked: list[tuple[str, int]] = [("lifetime_usd", 41), ("decode_tokens_per_s", 40)]
+    for metric, design in asked:
+        given = {"metric": metric, "design_id": design}
+        slopes = sensitivities(place.space, design, metric).inputs
+        expected = {i.input: i.elasticity for i in slopes if i.elasticity and not math.isnan(i.elasticity)}
+        assert expected
+        for database in (place.virtual, place.kept):
+            answer = database.ask(file, given).pl()
+            assert answer.columns == file.columns(place.axes)
+            assert set(answer["design_id"]) == {design}
+            found = dict(zip(answer["input"], answer["elasticity"], strict=True))
+            assert found == pytest.approx(expected, rel=1e-9)
+            assert answer["elasticity"].abs().is_sorted(descending=True)
 
 
 def test_what_one_question_sets_no_other_sees(places: dict[str, Place]) -> None:
