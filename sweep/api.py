@@ -48,7 +48,7 @@ class Designs:
 
     def scan(self) -> pl.LazyFrame:
         """The designs as a polars LazyFrame; only the columns and rows a query needs are evaluated."""
-        from sweep.dataset import scan
+        from sweep.lazyframe import scan
 
         return scan(self.space)
 

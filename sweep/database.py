@@ -24,7 +24,7 @@ from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
 from sweep import opensql, sqlpareto, sqlsafety, sqlsensitivity, whatif
 from sweep.columns import Column, wanted
-from sweep.dataset import DesignsDataset
+from sweep.dataset import ROW, Table
 from sweep.errors import QueryError, RunError, SpecError, SweepError
 from sweep.execute import cores
 from sweep.querycolumns import lacking
@@ -130,7 +130,7 @@ class Database:
         self._connection.execute("set enable_progress_bar = false")  # of a connection, and of its cursors
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="duckdb")
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._dataset: DesignsDataset | None = None
+        self._dataset: Table | None = None
         self._unsafe = unsafe
         self._own: Callable[[str, str], str | None] = lambda _macro, _sql: None
         self._read: set[str] = set()
@@ -152,15 +152,20 @@ class Database:
         self._pool.shutdown(wait=True)
         self._connection.close()
 
+    @property
+    def evaluated(self) -> int:
+        """How many designs of a space have been evaluated for all queries so far; 0 over a run."""
+        return self._dataset.evaluated if self._dataset is not None else 0
+
     # ---------------------------------------------------------------------------------------------- what is in it
 
     @classmethod
     def open_space(cls, space: Space, unsafe: bool = False, memory: str | None = None) -> Database:
         """With the virtual table of a space as designs: evaluated as queries ask."""
         self = cls(unsafe, memory)
-        self._dataset = DesignsDataset(space)
+        self._dataset = Table(space)
         self._connection.register("_designs", self._dataset)
-        self._connection.execute("create or replace view designs as select * from _designs")
+        self._connection.execute(f"create or replace view designs as select * exclude ({ROW}) from _designs")
         self._fill(space.graph, tuple(self._dataset.columns.values()))
         self._own = lambda macro, sql: OWN[macro](space, _named(space, sql, self.columns))
         return self
@@ -356,8 +361,8 @@ class Database:
             except SpecError as error:
                 advice += [f"{name}: {problem.advice}" for problem in error.problems]
         if space is not self._dataset.space:
-            cursor.register("_wider", DesignsDataset(space))
-            cursor.execute("create or replace temp view designs as select * from _wider")
+            cursor.register("_wider", Table(space))
+            cursor.execute(f"create or replace temp view designs as select * exclude ({ROW}) from _wider")
         return advice
 
     def wait(self, work: Callable[[], T], cursor: Any, sql: str = "") -> T:

@@ -1,34 +1,32 @@
 """A space as a virtual table: rows are evaluated when something asks for them, and only the columns it asks for.
 
-``dataset`` is for DuckDB and pyarrow, ``scan`` for polars. Both offer every metric of the space. Rows come in the
-order of the walk, which depends on what is asked for; ``design_id`` says which row is which.
+``dataset`` is for pyarrow and any DuckDB, ``Table`` for the DuckDB of ``Database``, ``sweep.lazyframe`` for polars. All
+offer every metric of the space. Rows come in the order of the walk, which depends on what is asked for; ``design_id``
+says which row is which.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.fs as pafs
 
 from kernels.graph import GraphError
-from sweep.columns import Column, declare, schema, wanted
-from sweep.execute import CHUNK_POINTS, DESIGN_ID, Evaluator, Worker, each, gathered
-from sweep.plan import Plan
-from sweep.space import Axis, Space
+from sweep.arrowfilter import fields_named
+from sweep.columns import Column, declare, wanted
+from sweep.pushdown import Narrowed, narrowed
+from sweep.reading import Cells, Counter, code_type, read
+from sweep.space import Space
 
-if TYPE_CHECKING:
-    import polars as pl
+ROW = "_row"  # the column of Table that costs nothing
+CONSTANT_ROWS = 1 << 20  # of its batches
 
-T = TypeVar("T")
-
-PRUNED_VALUES = 1024  # axes longer than this are not searched for values that a filter rules out
+_ROW = pa.schema([pa.field(ROW, pa.int8())])
 
 
 def offered(space: Space) -> list[Column]:
@@ -49,90 +47,9 @@ def _can_be_had(space: Space, name: str) -> bool:
     return space.given.issuperset(leaves)
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """The rows of some blocks: plain arrays, words as codes."""
-
-    count: int
-    columns: dict[str, Any]
-
-
-def _labels(axis: Axis, column: Column) -> Any:
-    """What each value of an axis is in its column; words by their place among all the column may hold."""
-    if column.kind != "word":
-        return np.asarray(axis.labels)
-    codes = {word: code for code, word in enumerate(column.words)}
-    return np.array([codes[label] for label in axis.labels], _code(column))
-
-
-def _code(column: Column) -> Any:
-    """The type of the codes of a column's words."""
-    return np.uint8 if len(column.words) < 2**8 else (np.uint16 if len(column.words) < 2**16 else np.uint32)
-
-
-class _Reader:
-    """Blocks of a plan into cells of the asked columns, and of no others."""
-
-    def __init__(self, space: Space, columns: Sequence[Column]) -> None:
-        self.columns = columns
-        self._given = {axis.name for axis in space.axes if axis.name in axis.sets and not axis.is_words}
-        declared = {column.name: column for column in columns}
-        self._labels = {
-            axis.name: _labels(axis, declared[axis.name])
-            for axis in space.axes
-            if axis.name in declared and axis.name not in self._given
-        }
-        computed = [c.name for c in columns if c.name != "design_id" and (not c.is_axis or c.name in self._given)]
-        self.plan = Plan(space, computed)
-        self.evaluator = Evaluator(self.plan)
-
-    def __call__(self, worker: Worker, blocks: range) -> list[_Cells]:
-        """The rows of these blocks that hold."""
-        found = gathered(worker, blocks, [self._read(column) for column in self.columns])
-        if not len(found[self._read(self.columns[0])]):
-            return []
-        cells = {column.name: self._said(column, found[self._read(column)]) for column in self.columns}
-        return [_Cells(len(cells[self.columns[0].name]), cells)]
-
-    def _read(self, column: Column) -> str:
-        """What is gathered for a column: places on its axis where that has names for its values."""
-        if column.name == DESIGN_ID or not column.is_axis or column.name in self._given:
-            return column.name
-        return f"#{column.name}"
-
-    def _said(self, column: Column, values: Any) -> Any:
-        """What was gathered for a column, as the column says it."""
-        return self._labels[column.name][values] if self._read(column) != column.name else values
-
-    def chunks(self) -> Iterator[range]:
-        """All blocks, in runs that start small, so that whoever wants a few rows waits for a few blocks."""
-        blocks, at, size = self.plan.box.blocks, 0, 1
-        most = max(1, CHUNK_POINTS // max(1, self.plan.box.points))
-        while at < blocks:
-            yield range(at, min(at + size, blocks))
-            at += size
-            size = min(2 * size, most)
-
-
-def _read(space: Space, columns: Sequence[Column], build: Callable[[_Cells], T]) -> Iterator[T]:
-    """The rows of a space, block by block, built into what the caller wants on the threads that evaluate."""
-    if any(len(axis) == 0 for axis in space.axes):
-        return
-    reader = _Reader(space, columns)
-
-    def work(worker: Worker, blocks: range) -> list[T]:
-        return [build(cells) for cells in reader(worker, blocks)]
-
-    for built in each(reader.evaluator, work, reader.chunks()):
-        yield from built
-
-
-# ----------------------------------------------------------------------------------------------------------- pyarrow
-
-
 def _arrow_type(column: Column) -> pa.DataType:
     if column.kind == "word":
-        return pa.dictionary(pa.from_numpy_dtype(_code(column)), pa.string())
+        return pa.dictionary(pa.from_numpy_dtype(code_type(column)), pa.string())
     return {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}[column.kind]
 
 
@@ -141,168 +58,152 @@ def _field(column: Column) -> pa.Field:
     return pa.field(column.name, _arrow_type(column), nullable=True, metadata=metadata)
 
 
-def _to_arrow(columns: Sequence[Column]) -> Callable[[_Cells], pa.RecordBatch]:
+def _to_arrow(columns: Sequence[Column], names: Sequence[str], condition: Any) -> Callable[[Cells], Any]:
+    """What makes a batch of these names of cells that hold these columns, and of rows for which a condition holds."""
     fields = pa.schema([_field(c) for c in columns])
     words = {c.name: pa.array(c.words, pa.string()) for c in columns if c.kind == "word"}
 
-    def build(cells: _Cells) -> pa.RecordBatch:
+    def build(cells: Cells) -> pa.RecordBatch | None:
         arrays = []
         for column in columns:
             values = cells.columns[column.name]
             if column.kind == "word":
-                codes = pa.array(values.astype(_code(column)))
-                arrays.append(pa.DictionaryArray.from_arrays(codes, words[column.name]))
+                said = cells.words.get(column.name)
+                meant = words[column.name] if said is None else pa.array(said, pa.string())
+                arrays.append(pa.DictionaryArray.from_arrays(pa.array(values), meant))
             else:
                 arrays.append(pa.array(values != 0 if column.kind == "bool" else values))
-        return pa.RecordBatch.from_arrays(arrays, schema=fields)
+        batch = pa.RecordBatch.from_arrays(arrays, schema=fields)
+        if condition is not None:
+            batch = batch.filter(condition)
+        return batch.select(names) if batch.num_rows else None
 
     return build
 
 
-def _left_by(space: Space, names: Iterable[str], condition: Any, fields: pa.Schema) -> Space:
-    """The space without the axis values that an Arrow condition rules out on their own.
-
-    Arrow's own reasoning decides, the one by which it skips files of a partitioned dataset: each value of an axis
-    stands as a file that guarantees it.
-    """
-    names = set(names)
-    axes = list(space.axes)
-    file_format, nowhere = ds.ParquetFileFormat(), pafs.LocalFileSystem()
-    for place, axis in enumerate(axes):
-        if axis.name not in names or not 1 < len(axis) <= PRUNED_VALUES:
-            continue
-        values = [pa.scalar(v, pa.string() if axis.is_words else fields.field(axis.name).type) for v in axis.labels]
-        files = [
-            file_format.make_fragment(str(k), nowhere, partition_expression=ds.field(axis.name) == value)
-            for k, value in enumerate(values)
-        ]
-        possible = ds.FileSystemDataset(files, fields, file_format, nowhere).get_fragments(filter=condition)
-        axes[place] = _only(axis, [int(file.path) for file in possible])
-    return replace(space, axes=tuple(axes))
-
-
-def _only(axis: Axis, places: Sequence[int]) -> Axis:
-    return axis if len(places) == len(axis) else axis.take(np.array(places, np.int64))
-
-
 class DesignsDataset(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
-    """A space as a pyarrow dataset: DuckDB and polars hand their columns and filters to its scanner."""
+    """A space as a pyarrow dataset: whoever scans it hands over columns and a filter.
+
+    evaluated is how many designs have been evaluated for all scans so far, those that a filter then dropped among them;
+    what conditions on inputs rule out is visited and counted too.
+    """
+
+    _first: tuple[pa.Field, ...] = ()
 
     def __init__(self, space: Space) -> None:
         self.space = space
         self.columns = {column.name: column for column in offered(space)}
-        self.fields = pa.schema([_field(c) for c in self.columns.values()])
+        self.fields = pa.schema([*self._first, *map(_field, self.columns.values())])
+        self._counter = Counter()
         super().__init__(self.fields.empty_table())
 
-    def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **options: Any) -> ds.Scanner:
-        """A scanner over these columns of the rows for which the filter holds; nothing is evaluated before it is read.
+    @property
+    def evaluated(self) -> int:
+        """How many designs have been evaluated."""
+        return self._counter.points
 
-        Columns that only the filter needs are evaluated too, and left out of what comes back.
-        """
+    def reader(self, columns: Sequence[str] | None = None, filter: Any = None) -> pa.RecordBatchReader:
+        """The rows for which the filter holds as a stream; nothing is evaluated before it is read, nor far ahead."""
         if isinstance(columns, dict):
             raise TypeError("columns of a space are named; expressions belong into the query")
         names = list(self.fields.names if columns is None else columns)
-        text = "" if filter is None else str(filter)
-        used = {name for name in re.findall(r"\w+", text) if name in self.columns}
-        # rows without columns have no count, and the id costs next to nothing
-        needed = [c for c in self.columns.values() if c.name in names or c.name in used] or [self.columns["design_id"]]
-        space = self.space if filter is None else _left_by(self.space, used, filter, self.fields)
-        passed = {k: v for k, v in options.items() if k in ("use_threads", "memory_pool")}
-        batches = _read(space, needed, _to_arrow(needed))
-        return ds.Scanner.from_batches(
-            batches, schema=pa.schema([_field(c) for c in needed]), columns=names, filter=filter, **passed
+        left = narrowed(self.space, self.columns, filter)
+        return pa.RecordBatchReader.from_batches(
+            pa.schema([self.fields.field(name) for name in names]), self._batches(names, left, filter)
         )
 
-    def count_rows(self, filter: Any = None, **options: Any) -> int:
+    def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **options: Any) -> ds.Scanner:
+        """A scanner of pyarrow over the reader, which it reads some batches ahead."""
+        passed = {k: v for k, v in options.items() if k in ("use_threads", "memory_pool")}
+        return ds.Scanner.from_batches(self.reader(columns, filter), **passed)
+
+    def head(self, num_rows: int, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> pa.Table:
+        """The first rows; no more are evaluated than that takes."""
+        reader = self.reader(columns, filter)
+        batches, left = [], num_rows
+        while left > 0 and (batch := next(reader, None)) is not None:
+            batches.append(batch.slice(0, left))
+            left -= batches[-1].num_rows
+        reader.close()
+        return pa.Table.from_batches(batches, reader.schema)
+
+    def filter(self, expression: Any) -> DesignsDataset:  # noqa: ARG002
+        """Not to be had: a filter belongs to what is asked. TypeError says so."""
+        raise TypeError("hand the filter to what reads, as in to_table(filter=...)")
+
+    def count_rows(self, filter: Any = None, **_: Any) -> int:
         """How many rows there are for which the filter holds; nothing is evaluated where the axes alone say it."""
-        if filter is None and not self.space.conditions:
-            return prod(len(axis) for axis in self.space.axes)
-        counted: int = self.scanner([], filter, **options).count_rows()
-        return counted
+        return sum(self._counts(narrowed(self.space, self.columns, filter), filter))
+
+    def _batches(self, names: Sequence[str], left: Narrowed, condition: Any) -> Iterator[pa.RecordBatch]:
+        needed = self._needed(names, left, condition)
+        if not needed:  # rows without columns have no count, and the id costs next to nothing
+            needed = [self.columns["design_id"]]
+        build = _to_arrow(needed, names, None if left.is_exact else condition)
+        return read(left.space, needed, build, self._counter, left.ids)
+
+    def _needed(self, names: Sequence[str], left: Narrowed, condition: Any) -> list[Column]:
+        """The columns to evaluate: those asked for, and those that Arrow needs for what it has to filter itself."""
+        used = set(names) if left.is_exact else {*names, *fields_named(condition, self.columns)}
+        return [c for c in self.columns.values() if c.name in used]
+
+    def _counts(self, left: Narrowed, condition: Any) -> Iterator[int]:
+        """How many rows hold, piece by piece."""
+        if not left.is_exact:
+            yield from (batch.num_rows for batch in self._batches(["design_id"], left, condition))
+        elif left.space.conditions or left.ids is not None:
+            yield from read(left.space, [], lambda cells: cells.count, self._counter, left.ids)
+        else:
+            yield prod(len(axis) for axis in left.space.axes)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What DuckDB wants of a scanner."""
+
+    reader: pa.RecordBatchReader
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        """The rows."""
+        return self.reader
+
+
+class Table(DesignsDataset):
+    """The same for a DuckDB that is told to look at all columns but the first.
+
+    DuckDB asks for the first column when it only wants to know how many rows there are, so that is one that costs
+    nothing: rows are counted, or known from the axes, and evaluated no further. And DuckDB gets the stream itself, not
+    a scanner, so that it reads no further ahead than it wants.
+    """
+
+    _first = tuple(_ROW)
+
+    def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> Any:
+        """What DuckDB reads."""
+        names = list(self.fields.names if columns is None else columns)
+        asked = [name for name in names if name != ROW]
+        if asked == names:
+            return _Scan(self.reader(names, filter))
+        if asked:  # somebody looks at the registered table itself
+            rows = (_with_row(batch).select(names) for batch in self.reader(asked, filter))
+            return _Scan(pa.RecordBatchReader.from_batches(pa.schema([self.fields.field(n) for n in names]), rows))
+        left = narrowed(self.space, self.columns, filter)
+        return _Scan(pa.RecordBatchReader.from_batches(_ROW, _constant(self._counts(left, filter))))
+
+
+def _with_row(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.append_column(_ROW.field(0), pa.array(np.zeros(batch.num_rows, np.int8)))
+
+
+def _constant(counts: Iterator[int]) -> Iterator[pa.RecordBatch]:
+    """As many rows as that of a column that says nothing; all of them are the same memory."""
+    batch = pa.record_batch([pa.array(np.zeros(CONSTANT_ROWS, np.int8))], schema=_ROW)
+    for count in counts:
+        for _ in range(count // CONSTANT_ROWS):
+            yield batch
+        yield batch.slice(0, count % CONSTANT_ROWS)
 
 
 def dataset(space: Space) -> DesignsDataset:
-    """The space as a virtual table for DuckDB (register it) and pyarrow."""
+    """The space as a virtual table for pyarrow, and for DuckDB (register it)."""
     return DesignsDataset(space)
-
-
-# ------------------------------------------------------------------------------------------------------------ polars
-
-
-def _to_polars(columns: Sequence[Column]) -> Callable[[_Cells], pl.DataFrame]:
-    import polars as pl
-
-    types = schema(columns)
-
-    def build(cells: _Cells) -> pl.DataFrame:
-        series = []
-        for column in columns:
-            values = cells.columns[column.name]
-            if column.kind == "word":
-                codes = pl.Series(column.name, values.astype(_code(column)))
-                series.append(codes.cat.to(types[column.name]))
-            else:
-                series.append(pl.Series(column.name, values != 0 if column.kind == "bool" else values))
-        return pl.DataFrame(series)
-
-    return build
-
-
-def _left_by_expression(space: Space, condition: pl.Expr) -> Space:
-    """The space without the axis values that a part of a polars condition, looking at one axis only, rules out."""
-    import polars as pl
-
-    axes = {axis.name: axis for axis in space.axes}
-    types = schema(declare(space, []))
-    for part in _conjuncts(condition):
-        names = set(part.meta.root_names())
-        name = next(iter(names), "")
-        if len(names) != 1 or name not in axes or not part.meta.is_row_separable():
-            continue
-        values = pl.DataFrame({name: pl.Series(list(axes[name].labels), dtype=types[name])})
-        holds = values.select(part.alias("holds"))["holds"]
-        axes[name] = _only(axes[name], holds.fill_null(False).arg_true().to_list())
-    return replace(space, axes=tuple(axes.values()))
-
-
-def _conjuncts(condition: pl.Expr) -> list[pl.Expr]:
-    """The parts of a condition that all have to hold."""
-    import polars as pl
-
-    parts = condition.meta.pop()
-    if len(parts) == 2 and (parts[0] & parts[1]).meta.eq(condition):
-        return [*_conjuncts(parts[0]), *_conjuncts(parts[1])]
-    if len(parts) == 2 and (parts[1] & parts[0]).meta.eq(condition):
-        return [*_conjuncts(parts[1]), *_conjuncts(parts[0])]
-    assert isinstance(condition, pl.Expr)
-    return [condition]
-
-
-def scan(space: Space) -> pl.LazyFrame:
-    """The space as a LazyFrame: only the columns of a query are evaluated, only the rows it keeps are kept."""
-    from polars.io.plugins import register_io_source
-
-    columns = {column.name: column for column in offered(space)}
-
-    def read(
-        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        names = list(columns if with_columns is None else with_columns)
-        used = set(names) | set(predicate.meta.root_names() if predicate is not None else [])
-        # as above: a frame without columns has no length
-        needed = [c for c in columns.values() if c.name in used] or [columns["design_id"]]
-        # rows are counted before the condition, so a space that lost some of its values would count others
-        part = space if predicate is None or n_rows is not None else _left_by_expression(space, predicate)
-        left = n_rows
-        for rows in _read(part, needed, _to_polars(needed)):
-            if left is not None:
-                rows = rows.head(left)
-                left -= rows.height
-            if predicate is not None:
-                rows = rows.filter(predicate)
-            rows = rows.select(names)
-            yield from rows.iter_slices(batch_size) if batch_size else [rows]
-            if left == 0:
-                return
-
-    return register_io_source(read, schema=schema(columns.values()), explain_name="DESIGNS", explain_detail=space.name)

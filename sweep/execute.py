@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ def each(
     runs: Iterable[range],
     threads: int | None = None,
     pool: Executor | None = None,
-) -> Iterator[T]:
+) -> Generator[T]:
     """work(worker, run) for every run of blocks, on threads, results in order; a few runs ahead and never more.
 
     pool, when given, has that many threads, and is left open.

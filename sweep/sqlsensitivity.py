@@ -99,7 +99,9 @@ def leaf_inputs(space: Space, leaves: Sequence[str]) -> str:
         records = [name for name in sets if name != axis.name]
         if axis.name in sets:
             cells[axis.name] = f"cast({own} as {TYPES[kinds[axis.name]]})"
-        if not records:
+        if not axis.labels:  # no designs, but every input
+            cells |= {name: f"cast(null as {TYPES[kinds[name]]})" for name in records}
+        if not records or not axis.labels:
             continue
         table = f"_of_{axis.name}"
         rows = ", ".join(

@@ -14,9 +14,9 @@ from polars.testing import assert_frame_equal
 
 from sweep.columns import declare, wanted
 from sweep.database import Database, QueryError, run_frontier
-from sweep.dataset import scan
 from sweep.errors import RunError, SweepError
 from sweep.frontier import frontier
+from sweep.lazyframe import scan
 from sweep.resolve import loads, narrow
 from sweep.run import write
 from sweep.space import Space

@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from sweep import dataset as module
+from sweep import reading as module
 from sweep.columns import declare, frame, schema, wanted
-from sweep.dataset import DesignsDataset, dataset, offered, scan
+from sweep.dataset import DesignsDataset, dataset, offered
 from sweep.execute import Evaluator, Worker, rows
+from sweep.lazyframe import scan
 from sweep.plan import Plan
 from sweep.resolve import loads
 from sweep.space import Space

@@ -165,7 +165,7 @@ def test_every_metric_is_a_macro_that_agrees_with_the_kernels() -> None:
 
     A root to be found has no formula in SQL, so no macro.
     """
-    from sweep.dataset import scan
+    from sweep.lazyframe import scan
 
     space = loads("""
         [axes]

@@ -15,7 +15,7 @@ from sweep import draws, evaluator, plan, points
 from sweep.catalogue import LAW_COEFFICIENTS, read_rows
 from sweep.cli import cli
 from sweep.database import Database
-from sweep.dataset import scan
+from sweep.lazyframe import scan
 from sweep.resolve import loads, single
 from sweep.resources import resource_dir
 from tests import naive

@@ -19,9 +19,9 @@ from polars.testing import assert_frame_equal
 from kernels.model import GRAPH
 from kernels.quantiles import BASES, PERCENTS
 from sweep.columns import declare, leans_on_law, wanted
-from sweep.dataset import scan
 from sweep.errors import SweepError
 from sweep.files import format_of, read, write
+from sweep.lazyframe import scan
 from sweep.resolve import loads
 from sweep.space import Space
 from sweep.tables import number, print_record, render
