@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 BATCH_ROWS = 1 << 19  # rows of a batch of few columns
 BATCH_CELLS = 1 << 21  # and fewer rows of more columns: 16 MiB
+# Where more points hold than held before, a batch turns out to have up to so many times these rows. Batches ahead are
+# two more than threads, so that what is held here is at most (threads + 3) times 64 MiB, or a block where that is more.
+LARGEST = 4
 
 
 class Counter:
@@ -131,7 +134,7 @@ class _Runs:
         """Points that give about a batch of rows, as far as one can tell from the last."""
         if not self._walked:
             return self._rows
-        return min(WALKED_POINTS, self._rows * self._walked // max(1, self._found))
+        return min(WALKED_POINTS, LARGEST * self._rows, self._rows * self._walked // max(1, self._found))
 
 
 def _stretches(blocks: Iterable[int]) -> Iterator[range]:
