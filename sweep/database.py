@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
@@ -23,8 +23,8 @@ from kernels import elasticities
 from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
 from sweep import opensql, sqlpareto, sqlsafety, sqlsensitivity, whatif
-from sweep.columns import Column, wanted
-from sweep.dataset import ROW, Table
+from sweep.columns import Column, declare, wanted
+from sweep.dataset import Table
 from sweep.errors import QueryError, RunError, SpecError, SweepError
 from sweep.execute import cores
 from sweep.querycolumns import lacking
@@ -32,7 +32,7 @@ from sweep.resolve import naming
 from sweep.resources import resource_dir
 from sweep.space import Space
 from sweep.sqlbeside import Beside
-from sweep.sqlerrors import told, with_the_place
+from sweep.sqlerrors import misnamed, told, with_the_place
 from sweep.sqltext import literal, quoted, to_sql
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ class Database:
         self._unsafe = unsafe
         self._own: Callable[[str, str], str | None] = lambda _macro, _sql: None
         self._read: set[str] = set()
+        self._usual: tuple[str, ...] = ()  # of the columns of a space those that designs has unasked
         self.columns: tuple[Column, ...] = ()
         self._made: list[Any] = []
 
@@ -165,9 +166,10 @@ class Database:
         self = cls(unsafe, memory)
         self._dataset = Table(space)
         self._connection.register("_designs", self._dataset)
-        self._connection.execute(f"create or replace view designs as select * exclude ({ROW}) from _designs")
-        self._fill(space.graph, tuple(self._dataset.columns.values()))
-        self._own = lambda macro, sql: OWN[macro](space, _named(space, sql, self.columns))
+        self._usual = tuple(c.name for c in declare(space, wanted(space)))
+        self._connection.execute(_view_of("_designs", self._usual))
+        self._fill(space.graph, tuple(self._dataset.columns.values()), shown=self._usual)
+        self._own = lambda macro, sql: OWN[macro](space, [c for c in self.columns if c.name in self._shown(sql)])
         return self
 
     @classmethod
@@ -209,10 +211,12 @@ class Database:
         self._fill(GRAPH, tuple(columns), [*files, *(str(path.absolute()) for path in parts)])
         return self
 
-    def _fill(self, graph: Graph, columns: tuple[Column, ...], files: Sequence[str] = ()) -> None:
+    def _fill(
+        self, graph: Graph, columns: tuple[Column, ...], files: Sequence[str] = (), shown: Collection[str] | None = None
+    ) -> None:
         self.columns = columns
         self._connection.execute(opensql.macros())
-        self._beside = Beside(graph, columns)
+        self._beside = Beside(graph, columns, [c for c in columns if shown is None or c.name in shown])
         self._made = sqlpareto.made(self._connection)
         for setting in () if self._unsafe else sqlsafety.closed(files):
             self._connection.execute(setting)
@@ -226,7 +230,8 @@ class Database:
         own message where it has something to say.
         """
         cursor = self._cursor()
-        advice = self._offer(cursor, elasticities.asked([sql]))
+        text = " ".join([sql, *_words_of(params)])
+        advice, views = self._show(cursor, text)
         try:
             statements = cursor.extract_statements(sql)
         except duckdb.Error as error:
@@ -235,7 +240,7 @@ class Database:
             raise QueryError("the query is empty")
         if not self._unsafe:
             sqlsafety.check(statements, cursor.extract_statements)
-        self._prepare(" ".join([sql, *_words_of(params)]))
+        self._prepare(text)
         named = set().union(*(statement.named_parameters for statement in statements))
         if isinstance(params, Mapping) and (unknown := [name for name in params if name not in named]):
             asked = f"it asks for {', '.join(f'${name}' for name in sorted(named))}" if named else "it asks for none"
@@ -243,11 +248,12 @@ class Database:
         for statement in statements[:-1]:
             self.wait(lambda s=statement: _finish(cursor, s, _given(s, params, False)), cursor)  # type: ignore[misc]
         last = statements[-1]
-        query = self._faster(cursor, last)
+        query = self._faster(cursor, last, views)
         try:
             reader = self.wait(lambda: _reader(cursor, query, _given(last, params, True)), cursor, last.query)
         except QueryError as error:
-            raise QueryError("\n".join([str(error), *advice])) if advice else error from None
+            advice += misnamed(str(error), [column.name for column in self.columns])
+            raise QueryError("\n".join([str(error), *advice])) from None
         answer = Answer(self, cursor, reader)
         self._open.add(answer)
         return answer
@@ -268,10 +274,10 @@ class Database:
         for statement in made:
             self._connection.execute(statement)
 
-    def _faster(self, cursor: Any, statement: Any) -> str:
+    def _faster(self, cursor: Any, statement: Any, views: list[Any]) -> str:
         """The text of a statement, with the frontiers of designs that it asks for found by the kernels."""
         space = None if self._dataset is None else self._dataset.space
-        return sqlpareto.answered(cursor, statement.query, self.columns, space, self._made)
+        return sqlpareto.answered(cursor, statement.query, self.columns, space, views)
 
     def ask(self, file: QueryFile, given: Mapping[str, Any] | None = None) -> Answer:
         """The rows that answer a question of ``queries/``, with what is given of its parameters.
@@ -347,23 +353,37 @@ class Database:
             cursor.register("_designs", self._dataset)
         return cursor
 
-    def _offer(self, cursor: Any, names: Sequence[str]) -> list[str]:
-        """Let designs hold these elasticities for one query; what speaks against those that make no sense.
+    def _show(self, cursor: Any, text: str) -> tuple[list[str], list[Any]]:
+        """Let designs of a space hold, for one query, what it names beside the usual columns.
 
-        A space has tens of thousands, so none is a column until it is named. A name may be an alias, too.
+        All that can be had are hundreds, too many for a select *, and of elasticities there are tens of thousands. Back
+        come what speaks against elasticities that make no sense, for a name may be an alias too, and the views.
         """
-        if self._dataset is None or not names:
-            return []
-        space, advice = self._dataset.space, []
-        for name in names:
+        advice: list[str] = []
+        if self._dataset is None:
+            return advice, self._made
+        space = self._dataset.space
+        for name in elasticities.asked([text]):
             try:
                 space = naming(space, [name], "query")
             except SpecError as error:
                 advice += [f"{name}: {problem.advice}" for problem in error.problems]
+        names, table = self._shown(text), "_designs"
         if space is not self._dataset.space:
-            cursor.register("_wider", Table(space))
-            cursor.execute(f"create or replace temp view designs as select * exclude ({ROW}) from _wider")
-        return advice
+            wider, table = Table(space), "_wider"
+            names += [name for name in wider.columns if name not in self._dataset.columns]
+            cursor.register(table, wider)
+        if len(names) == len(self._usual):
+            return advice, self._made
+        nobody_meddled = sqlpareto.made(cursor) == self._made
+        cursor.execute(_view_of(table, names, "temp view"))
+        return advice, sqlpareto.made(cursor) if nobody_meddled else self._made
+
+    def _shown(self, text: str) -> list[str]:
+        """The columns of designs for a query: the usual ones, then those that it names."""
+        words = {word.lower() for word in re.findall(r"\w+", text)}
+        more = [c.name for c in self.columns if c.name.lower() in words and c.name not in self._usual]
+        return [*self._usual, *more]
 
     def wait(self, work: Callable[[], T], cursor: Any, sql: str = "") -> T:
         """The result of work done on another thread, so that Ctrl-C reaches us and stops the query."""
@@ -421,17 +441,16 @@ def _reader(cursor: Any, query: str, params: Any) -> pa.RecordBatchReader:
     return reader
 
 
+def _view_of(table: str, names: Iterable[str], kind: str = "view") -> str:
+    """The statement that makes designs of these columns of a table."""
+    return f"create or replace {kind} designs as select {', '.join(map(quoted, names))} from {table}"
+
+
 def _words_of(params: Mapping[str, Any] | Sequence[Any] | None) -> list[str]:
     """The words among what is given for parameters: they may name columns as the text of a query does."""
     values = params.values() if isinstance(params, Mapping) else params or ()
-    return [value for value in values if isinstance(value, str)]
-
-
-def _named(space: Space, sql: str, columns: Sequence[Column]) -> list[Column]:
-    """The usual columns of a space, and those that a query names."""
-    usual = {"design_id", *wanted(space)}
-    words = set(re.findall(r"\w+", sql))
-    return [c for c in columns if c.is_axis or c.name in usual or c.name in words]
+    listed = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
+    return [item for item in listed if isinstance(item, str)]
 
 
 def _statement_of(file: Path, macro: str) -> str | None:

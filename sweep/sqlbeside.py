@@ -25,9 +25,9 @@ def _words(sql: str) -> set[str]:
 
 
 class Beside:
-    """Statements to run before a query, each once."""
+    """Statements to run before a query, each once. shown are those of the columns that designs has unasked."""
 
-    def __init__(self, graph: Graph, columns: Sequence[Column]) -> None:
+    def __init__(self, graph: Graph, columns: Sequence[Column], shown: Sequence[Column]) -> None:
         self._waiting: dict[str, Callable[[], list[str]]] = {
             table: lambda table=table: [opensql.table(table)]  # type: ignore[misc]
             for table in opensql.CATALOGUE
@@ -35,7 +35,7 @@ class Beside:
         self._waiting["metrics"] = lambda: [opensql.metrics(graph, columns)]
         self._waiting["inputs"] = lambda: [opensql.inputs(graph)]
         self._waiting["axes"] = lambda: [opensql.axes(columns)]
-        self._waiting["comment"] = lambda: opensql.comments(columns)
+        self._waiting["comment"] = lambda: opensql.comments(shown)
         for formula in opensql.translated(graph):
             name = opensql.macro_name(formula)
             self._waiting[name] = lambda name=name, formula=formula: [macro(name, formula, graph.kinds)]  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import duckdb
@@ -26,6 +27,13 @@ def told(error: duckdb.Error, sql: str = "") -> QueryError:
             "other file; --unsafe lets them"
         )
     return QueryError(message)
+
+
+def misnamed(message: str, columns: Collection[str]) -> list[str]:
+    """A line with the column that was meant, where DuckDB knows no column of that name and may not know all."""
+    found = re.match(r'Referenced column "(\w+)" not found', message)
+    hint = near(found.group(1), columns) if found else ""
+    return [f"{found.group(1)} is not a column of designs{hint}"] if found and hint else []
 
 
 def with_the_place(error: duckdb.Error, cursor: Any, sql: str, params: Any) -> duckdb.Error:
