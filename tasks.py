@@ -246,12 +246,13 @@ def validate(arguments: Sequence[str]) -> int:
     """our numbers beside published ones, then the slow tests; more arguments go to pytest"""
     ensure_environment()
     params, laws = sweep("validate", "params"), sweep("validate", "laws")
+    serve, train = sweep("validate", "serve"), sweep("validate", "train")
     say("\nthe tests marked slow:")
     code = run([PYTHON, "-m", "pytest", "-m", "slow", *arguments])
     if code == 5 and not arguments:
         say("no test is marked slow yet")
         code = 0
-    return params or laws or code
+    return params or laws or serve or train or code
 
 
 def setup(arguments: Sequence[str]) -> int:

@@ -90,6 +90,11 @@ FILES = {
     "sources": "sources.csv",
     "param_cases": "param_cases.csv",
 }
+EVIDENCE = {  # what results are compared with and never computed from: no part of a run's digest
+    "measurements_serve": "measurements_serve.csv",
+    "measurements_train": "measurements_train.csv",
+    "measurement_models": "measurement_models.csv",
+}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from kernels.inputs import FORMATS
 from sweep.catalogue import (
     CORRECTIONS,
+    EVIDENCE,
     FILES,
     KINDS,
     MODEL_SETS,
@@ -25,7 +26,11 @@ from sweep.catalogue import (
 from sweep.cellcheck import CONFIDENCE, FLAGS, RANGES, number, one_of, sourced, within
 from sweep.errors import SweepError
 from sweep.law_check import check_draw, check_drawn_laws, check_law, check_record_of
+from sweep.measured_check import CHECKS as EVIDENCE_CHECKS
+from sweep.measured_check import check_against_records
 from sweep.resources import resource_dir
+
+_ALL = FILES | EVIDENCE
 
 
 def check(data: Path | None = None) -> list[str]:
@@ -33,7 +38,7 @@ def check(data: Path | None = None) -> list[str]:
     folder = data or resource_dir("data")
     problems: list[str] = []
     tables: dict[str, list[dict[str, str]]] = {}
-    for table, file in FILES.items():
+    for table, file in _ALL.items():
         try:
             tables[table] = read_rows(folder / file)
         except SweepError as problem:
@@ -43,7 +48,7 @@ def check(data: Path | None = None) -> list[str]:
         for row in rows:
             # the first column identifies a row, but where many are of one law
             identity = row.get("draw", "") if table == "law_draws" else next(iter(row.values()), "")
-            place = f"{FILES[table]}: {identity or '(no id)'}"
+            place = f"{_ALL[table]}: {identity or '(no id)'}"
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+ -]*", identity):
                 problems.append(f"{place}: {identity!r} is not an id")
             if identity in seen:
@@ -52,6 +57,7 @@ def check(data: Path | None = None) -> list[str]:
             problems += [f"{place}: {text}" for text in _CHECKS[table](row)]
     problems += _check_default_records(tables)
     problems += check_drawn_laws(tables)
+    problems += check_against_records(tables, _ALL)
     return problems
 
 
@@ -219,7 +225,7 @@ def _check_param_case(row: dict[str, str]) -> Iterator[str]:
 
 def _check_default_records(tables: dict[str, list[dict[str, str]]]) -> Iterator[str]:
     """A default that names a record has to name one that is there."""
-    by_file = {FILES[table]: rows for table, rows in tables.items()}
+    by_file = {_ALL[table]: rows for table, rows in tables.items()}
     for row in tables.get("defaults", []):
         kind = KINDS.get(row.get("name", ""))
         if kind is not None and kind.file in by_file:
@@ -238,4 +244,5 @@ _CHECKS: dict[str, Callable[[dict[str, str]], Iterator[str]]] = {
     "defaults": _check_default,
     "sources": _check_source,
     "param_cases": _check_param_case,
+    **EVIDENCE_CHECKS,
 }

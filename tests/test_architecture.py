@@ -50,7 +50,7 @@ def test_importing_kernels_loads_no_numba() -> None:
 
 
 def test_the_extras_and_the_groups_are_the_same_lists(pyproject: dict[str, Any]) -> None:
-    assert set(pyproject["dependency-groups"]) == {"dev", "bench"}
+    assert set(pyproject["dependency-groups"]) == {"dev", "charts", "bench"}
     assert pyproject["project"]["optional-dependencies"] == pyproject["dependency-groups"]
 
 

@@ -1,0 +1,116 @@
+"""Which of our numbers predicts what a training measurement prints.
+
+Iteration time, tokens a second, FLOP/s and utilisation of one row are one measurement. It is scored as the time a GPU
+takes for one token, which no convention of counting FLOPs enters: a row that prints FLOP/s has been turned into tokens
+by the convention that its source declares, and one that declares none is not evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kernels.model import GRAPH
+from sweep.measured import Ask, Design, Figure, NotEvaluated, Row, device, shape
+
+NEEDED = ("train_precision",)
+GIB = 2.0**30
+STEP = (
+    *("iteration_s", "tokens_per_s_per_gpu", "sequences_per_s"),
+    *("model_tflops_per_gpu", "hardware_tflops_per_gpu", "mfu", "hfu", "total_days"),
+)
+# What is scored, and the printed fields it is read from; the fields of one quantity are one measurement.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "train_token_s": STEP,
+    "gpu_hours": ("gpu_hours",),
+    "peak_memory_gib": ("peak_memory_gib",),
+    "params_optimizer_memory_gib": ("params_optimizer_memory_gib",),
+    "activation_memory_gib": ("activation_memory_gib",),
+    "layer_s": ("iteration_s",),
+    "layer_forward_s": ("forward_s",),
+}
+GIVEN = ("train_tokens",)  # printed, but what the rest is measured over
+# Columns that are inputs of the same name, where the graph has that input and the metric asked for leads to it.
+PASSED = (
+    *("sequence_length", "global_batch_size", "micro_batch_size", "tensor_parallel", "pipeline_parallel"),
+    *("pipeline_interleave", "data_parallel", "context_parallel", "expert_parallel", "zero_stage"),
+    *("sequence_parallel", "recompute", "optimizer", "num_gpus"),
+)
+
+
+def figures(row: Row) -> list[Figure]:
+    """Every figure the row prints, once each."""
+    printed = [field for field in row.printed if field not in GIVEN]
+    layer = row.text("scope") == "layer"
+    fields = {name: [field for field in FIELDS[name] if field in printed] for name in FIELDS}
+    fields.pop("train_token_s" if layer else "layer_s")
+    if row.text("scope") == "run" and fields["gpu_hours"]:
+        fields["train_token_s"] = []  # the hours are the tokens over that rate
+    known = {field for found in FIELDS.values() for field in found}
+    found = [name for name, of in fields.items() if of]
+    return [_figure(row, name) for name in [*found, *(field for field in printed if field not in known)]]
+
+
+def _figure(row: Row, quantity: str) -> Figure:
+    empty = Figure(row.number, row.text("id"), row.text("source_group"), quantity, float("nan"))
+    try:
+        if quantity not in _PREDICTED:
+            raise NotEvaluated(f"no metric yet: {quantity}")
+        return _PREDICTED[quantity](row, empty)
+    except NotEvaluated as problem:
+        return replace(empty, reason=str(problem))
+
+
+def _base(row: Row) -> Design:
+    design = shape(row) | device(row) | {"train_precision": row.known("train_precision")}
+    return design | {name: row.text(name) for name in PASSED if name in GRAPH.inputs and row.text(name)}
+
+
+def _token_s(row: Row) -> float:
+    """Seconds of one GPU for one token, from what is printed or what was derived from it."""
+    if "iteration_s" in row.printed and row.text("global_batch_size"):
+        tokens = row.amount("global_batch_size") * row.amount("sequence_length")
+        return row.amount("iteration_s") * row.amount("num_gpus") / tokens
+    if not row.text("tokens_per_s_per_gpu"):
+        raise NotEvaluated("tokens_per_s_per_gpu is not known: the FLOPs behind the printed rate are not declared")
+    return 1.0 / row.amount("tokens_per_s_per_gpu")
+
+
+def _step(row: Row, figure: Figure) -> Figure:
+    """By the model of a training step where there is one, else by the assumed share of peak."""
+    if row.text("phase") == "lora":
+        raise NotEvaluated("phase: gradients of adapters alone are not evaluated")
+    measured, design = _token_s(row), _base(row)
+    if "train_tokens_per_s_per_gpu" in GRAPH:
+        ask = Ask("train_tokens_per_s_per_gpu", design)
+        return replace(figure, measured=measured, asks=(ask,), predicted=lambda rate: 1.0 / rate)
+    ask = Ask("train_gpu_hours", design | {"train_tokens": 1.0})
+    return replace(figure, measured=measured, asks=(ask,), predicted=lambda hours: 3600.0 * hours)
+
+
+def _hours(row: Row, figure: Figure) -> Figure:
+    """A whole run: its hours hold restarts and evaluations too."""
+    design = _base(row) | {"train_tokens": row.amount("train_tokens")}
+    return replace(figure, measured=row.amount("gpu_hours"), asks=(Ask("train_gpu_hours", design),))
+
+
+def _gib(metric: str, column: str) -> Callable[[Row, Figure], Figure]:
+    def figure_of(row: Row, figure: Figure) -> Figure:
+        if metric not in GRAPH:
+            raise NotEvaluated(f"no metric yet: {metric}")
+        return replace(
+            figure,
+            measured=row.amount(column),
+            asks=(Ask(metric, _base(row)),),
+            predicted=lambda held: held / GIB,
+        )
+
+    return figure_of
+
+
+_PREDICTED: dict[str, Callable[[Row, Figure], Figure]] = {
+    "train_token_s": _step,
+    "gpu_hours": _hours,
+    "peak_memory_gib": _gib("train_bytes_per_gpu", "peak_memory_gib"),
+    "activation_memory_gib": _gib("activation_bytes", "activation_memory_gib"),
+}
