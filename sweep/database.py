@@ -240,7 +240,7 @@ class Database:
             raise QueryError("the query is empty")
         if not self._unsafe:
             sqlsafety.check(statements, cursor.extract_statements)
-        self._prepare(text)
+        self._prepare(cursor, text)
         named = set().union(*(statement.named_parameters for statement in statements))
         if isinstance(params, Mapping) and (unknown := [name for name in params if name not in named]):
             asked = f"it asks for {', '.join(f'${name}' for name in sorted(named))}" if named else "it asks for none"
@@ -248,7 +248,7 @@ class Database:
         for statement in statements[:-1]:
             self.wait(lambda s=statement: _finish(cursor, s, _given(s, params, False)), cursor)  # type: ignore[misc]
         last = statements[-1]
-        query = self._faster(cursor, last, views)
+        query = self._faster(cursor, last, views, text)
         try:
             reader = self.wait(lambda: _reader(cursor, query, _given(last, params, True)), cursor, last.query)
         except QueryError as error:
@@ -265,19 +265,19 @@ class Database:
         self._read.add(macro)
         return _statement_of(file, macro)
 
-    def _prepare(self, sql: str) -> None:
+    def _prepare(self, cursor: Any, sql: str) -> None:
         """Make what a query names, before it is asked."""
         made = self._beside.named(sql)
         for macro in OWN:
             if (macro in sql.lower() or "duckdb_functions" in sql.lower()) and (own := self._own(macro, sql)):
                 made.append(own)
         for statement in made:
-            self._connection.execute(statement)
+            cursor.execute(statement)
 
-    def _faster(self, cursor: Any, statement: Any, views: list[Any]) -> str:
+    def _faster(self, cursor: Any, statement: Any, views: list[Any], text: str) -> str:
         """The text of a statement, with the frontiers of designs that it asks for found by the kernels."""
         space = None if self._dataset is None else self._dataset.space
-        return sqlpareto.answered(cursor, statement.query, self.columns, space, views)
+        return sqlpareto.answered(cursor, statement.query, self.columns, space, self._shown(text), views)
 
     def ask(self, file: QueryFile, given: Mapping[str, Any] | None = None) -> Answer:
         """The rows that answer a question of ``queries/``, with what is given of its parameters.
@@ -375,9 +375,9 @@ class Database:
             cursor.register(table, wider)
         if len(names) == len(self._usual):
             return advice, self._made
-        nobody_meddled = sqlpareto.made(cursor) == self._made
+        is_ours = table == "_designs" and sqlpareto.made(cursor) == self._made  # kernels know no elasticities here
         cursor.execute(_view_of(table, names, "temp view"))
-        return advice, sqlpareto.made(cursor) if nobody_meddled else self._made
+        return advice, sqlpareto.made(cursor) if is_ours else self._made
 
     def _shown(self, text: str) -> list[str]:
         """The columns of designs for a query: the usual ones, then those that it names."""
@@ -442,8 +442,11 @@ def _reader(cursor: Any, query: str, params: Any) -> pa.RecordBatchReader:
 
 
 def _view_of(table: str, names: Iterable[str], kind: str = "view") -> str:
-    """The statement that makes designs of these columns of a table."""
-    return f"create or replace {kind} designs as select {', '.join(map(quoted, names))} from {table}"
+    """The statement that makes designs of these columns of a table.
+
+    Each is named with its table: DuckDB takes a bare name in a view for a parameter of the macro that reads the view.
+    """
+    return f"create or replace {kind} designs as select {', '.join(f'{table}.{quoted(n)}' for n in names)} from {table}"
 
 
 def _words_of(params: Mapping[str, Any] | Sequence[Any] | None) -> list[str]:

@@ -63,11 +63,13 @@ def made(cursor: Any) -> list[Any]:
     return found
 
 
-def answered(cursor: Any, sql: str, columns: Sequence[Column], space: Space | None, ours: Sequence[Any]) -> str:
+def answered(
+    cursor: Any, sql: str, columns: Sequence[Column], space: Space | None, shown: Sequence[str], ours: Sequence[Any]
+) -> str:
     """The query with each frontier of designs as a relation of this cursor, or as it was where there is none.
 
-    columns are those of designs, the virtual table of a space or, where that is None, the rows of a run; ours is what
-    was made of them.
+    columns are those that can be had of a space or, where that is None, those of a run; shown are those that designs of
+    a space has here; ours is what was made of them.
     """
     if "pareto" not in sql.lower():
         return sql
@@ -80,7 +82,7 @@ def answered(cursor: Any, sql: str, columns: Sequence[Column], space: Space | No
         ids = _of_run(cursor, call, columns) if space is None else _of_space(space, call)
         if ids is None:
             return sql
-        _put(cursor, name, ids, space)
+        _put(cursor, name, ids, space, shown)
         table = _tree(cursor, f"from {name}")["statements"][0]["node"]["from_table"]
         alias = node["alias"]
         node.clear()
@@ -152,10 +154,12 @@ class ChosenDesigns(DesignsDataset):
         return ds.Scanner.from_batches([rows], schema=fields, columns=names, filter=filter, **passed)
 
 
-def _put(cursor: Any, name: str, ids: Ids, space: Space | None) -> None:
+def _put(cursor: Any, name: str, ids: Ids, space: Space | None, shown: Sequence[str]) -> None:
     """Make a relation of the designs with these ids, which this cursor alone sees."""
     if space is not None:
-        cursor.register(name, ChosenDesigns(space, ids))
+        cursor.register(f"{name}_rows", ChosenDesigns(space, ids))
+        listed = ", ".join(map(quoted, shown))
+        cursor.execute(f"create or replace temp view {name} as select {listed} from {name}_rows")
         return
     cursor.register(f"{name}_ids", pa.table({"design_id": ids}))
     cursor.execute(

@@ -128,7 +128,8 @@ def _float_division(a: str, b: str, wants_remainder: bool) -> str:
     if wants_remainder:
         return f"(case when {differs} then {rest} + {b} else {rest} end)"
     whole = f"round(({a} - {rest}) / {b} - case when {differs} then 1 else 0 end)"
-    return f"(case when {b} = 0 then {a} / {b} else {whole} end)"
+    # 0.0 makes a zero positive, as that of a positive quotient is
+    return f"(case when {b} = 0 or {a} = 0 then {a} / {b} else {whole} + cast(0 as double) end)"
 
 
 def _compare(left: ast.expr, operator: str, right: ast.expr, scope: Mapping[str, Typed]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -324,9 +324,9 @@ def both(database: Database, query: str) -> tuple[pl.DataFrame, pl.DataFrame, bo
     made: list[str] = []
     put = sqlpareto._put
 
-    def noted(cursor: Any, name: str, ids: Any, space: Space | None) -> None:
+    def noted(cursor: Any, name: str, ids: Any, space: Space | None, shown: Sequence[str]) -> None:
         made.append(name)
-        put(cursor, name, ids, space)
+        put(cursor, name, ids, space, shown)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlpareto, "_put", noted)

@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sweep import arrowfilter
-from sweep.columns import declare, frame
+from sweep.columns import declare, frame, wanted
 from sweep.database import Database
-from sweep.dataset import DesignsDataset, Table
+from sweep.dataset import DesignsDataset
 from sweep.evaluator import INTERPRETED_POINTS
 from sweep.execute import Evaluator, Worker, rows
 from sweep.idfilter import Ids
@@ -491,7 +491,10 @@ def test_a_constant_is_no_part_of_a_loop(large: Space) -> None:
 
 
 def test_the_column_that_costs_nothing_is_not_seen(database: Database, space: Space, written: pl.DataFrame) -> None:
-    assert database.query("describe designs").pl()["column_name"].to_list() == list(Table(space).columns)
+    usual = [c.name for c in declare(space, wanted(space))]
+    assert database.query("describe designs").pl()["column_name"].to_list() == usual
+    named = database.query("select * from designs where gpu_usable_bytes >= 0 limit 1").pl()
+    assert named.columns == [*usual, "gpu_usable_bytes"]
     found = database.query("select _row, gpu from _designs where gpu = 'h100_sxm'").pl()
     assert found.rows() == [(0, "h100_sxm")] * len(written.filter(pl.col("gpu") == "h100_sxm"))
 
