@@ -37,8 +37,8 @@ class _Macro:
         self.stored = {c.name for c in columns if c.name in self.graph and c.name not in self.axes}
         # words do not change, so the branches they rule out, and the roots in these, are left out
         words = {name: value for name, value in space.constants.items() if name in self.graph.words}
-        self.nodes, self.leaves = Specialised(self.graph, space.given, words).resolve(self.stored)
-        self.leaves += [name for name in self.axes if name in self.graph and name not in self.leaves]
+        self.nodes, self.leaves = Specialised(self.graph, space.given, words).resolve(sorted(self.stored))
+        self.leaves += [a.name for a in space.axes if a.name in self.graph and a.name not in self.leaves]
         self.reached: dict[str, frozenset[str]] = {}  # the parameters that change each name
         self.level: dict[str, int] = {}
         self.opaque: set[str] = set()
