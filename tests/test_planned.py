@@ -166,7 +166,7 @@ def test_json_holds_everything() -> None:
         (["--plan", "laptop", "7"], "--plan takes SPEC_OR_RUN"),
         (["--plan", "--set", "gpu=t4"], "--plan takes SPEC_OR_RUN"),
         (["laptop", "7", "--where", "gpu == 't4'"], "belong to --plan"),
-        (["laptop", "7", "--format", "json"], "belong to --plan"),
+        (["laptop", "7", "--format", "json"], "belongs to --plan and --sensitivity"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(arguments: list[str], message: str) -> None:
