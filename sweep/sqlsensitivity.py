@@ -18,6 +18,7 @@ from kernels.language import ROOTS, Formula, Kind, kind_of
 from kernels.quantiles import quantile_of
 from kernels.specialise import Specialised
 from sweep.space import Space
+from sweep.sqlinputs import given
 from sweep.sqltext import TYPES, literal, quoted, to_sql
 
 NAME = "sensitivities"
@@ -55,7 +56,7 @@ def _macro(space: Space, specialised: Specialised, metrics: Sequence[str], searc
         (literal(node), literal(reads), f"cast({columns.of(_translatable(slope))[0]} as double)")
         for (node, reads), slope in found.slopes.items()
     ]
-    parts = [f"inputs as (\n    {leaf_inputs(space, leaves)}\n)"]
+    parts = [f"inputs as (\n    {_inputs(space, leaves)}\n)"]
     before = "inputs"
     for depth, level in enumerate(columns.levels(), start=1):
         cells = ",\n        ".join(f"{text} as {name}" for name, text in level)
@@ -86,43 +87,12 @@ from moved join given on given.name = moved.node join measured on measured.name 
 order by moved.metric, abs(elasticity) desc, input;"""
 
 
-def leaf_inputs(space: Space, leaves: Sequence[str]) -> str:
-    """The query of one row that has every input the design id is given: from its row of designs, records, literals."""
-    kinds, words = space.graph.kinds, space.graph.words
-    cells = {
-        name: _literal(_said(space.fixed[name], words.get(name)), kinds[name]) for name in leaves if name in space.fixed
-    }
-    joined = ["designs"]
-    for axis in space.axes:
-        sets = [name for name in axis.sets if name in leaves]
-        own = f"designs.{quoted(axis.name)}"
-        records = [name for name in sets if name != axis.name]
-        if axis.name in sets:
-            cells[axis.name] = f"cast({own} as {TYPES[kinds[axis.name]]})"
-        if not axis.labels:  # no designs, but every input
-            cells |= {name: f"cast(null as {TYPES[kinds[name]]})" for name in records}
-        if not records or not axis.labels:
-            continue
-        table = f"_of_{axis.name}"
-        rows = ", ".join(
-            "(" + ", ".join(
-                [literal(str(label)), *(literal(str(_said(axis.sets[n][k].item(), words.get(n)))) for n in records)]
-            ) + ")"
-            for k, label in enumerate(axis.labels)
-        )  # fmt: skip
-        listed = ", ".join(map(quoted, ["_label", *records]))
-        joined.append(f"join (values {rows}) as {table}({listed}) on {table}._label = cast({own} as varchar)")
-        cells |= {name: f"cast({table}.{quoted(name)} as {TYPES[kinds[name]]})" for name in records}
-    told = ",\n        ".join(f"{cells[name]} as {quoted(name)}" for name in leaves)
-    return f"select {told}\n    from {' '.join(joined)} where designs.design_id = id"
-
-
-def _said(value: int | float, words: tuple[str, ...] | None) -> int | float | str:
-    return value if words is None else words[int(value)]
-
-
-def _literal(value: int | float | str, kind: Kind) -> str:
-    return f"cast({literal(str(value))} as {TYPES[kind]})"
+def _inputs(space: Space, leaves: Sequence[str]) -> str:
+    """The query of one row that has every input of the design id."""
+    cells, joins = given(space, leaves, ())
+    kinds = space.graph.kinds
+    told = ",\n        ".join(f"cast({cells[name]} as {TYPES[kinds[name]]}) as {quoted(name)}" for name in leaves)
+    return f"select {told}\n    from {' '.join(['designs', *joins])} where designs.design_id = id"
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ stay those of the run: a condition of its spec is not asked again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from kernels.graph import Graph, Node
+from kernels.graph import Node
 from kernels.specialise import Specialised
 from sweep.columns import Column
-from sweep.space import Axis, Space
-from sweep.sqltext import TYPES, double, literal, quoted, to_sql
+from sweep.space import Space
+from sweep.sqlinputs import given
+from sweep.sqltext import TYPES, literal, quoted, to_sql
 
 NAME = "what_if"
 
@@ -91,25 +91,13 @@ class _Macro:
 
     def _given(self) -> Iterable[str]:
         """What is stored of every design, and every input beside it."""
-        here = {c.name for c in self.columns}
-        said = [f"designs.{quoted(c.name)}" for c in self.columns]
-        joins = []
-        for axis in self.space.axes:
-            sets = [name for name in self.leaves if name in axis.sets and name not in here]
-            if not axis.labels:  # no rows, but every column
-                said += [f"cast(null as {TYPES[self.graph.kinds[name]]}) as {quoted(name)}" for name in sets]
-            elif sets:
-                alias = quoted(f"of {axis.name}")
-                joins.append(f"    join ({_records(self.graph, axis, sets)}) as {alias}({_names([axis.name, *sets])})")
-                joins.append(f"        on designs.{quoted(axis.name)} = {alias}.{quoted(axis.name)}")
-                said += [f"{alias}.{quoted(name)}" for name in sets]
-            here.update(sets)
-        for name in self.leaves:
-            if name not in here:
-                said.append(f"{_value(self.graph, name, self.space.fixed[name])} as {quoted(name)}")
+        stored = [c.name for c in self.columns]
+        cells, joins = given(self.space, self.leaves, stored)
+        said = [f"designs.{quoted(name)}" for name in stored]
+        said += [f"{cells[name]} as {quoted(name)}" for name in self.leaves if name not in stored]
         yield "    select\n        " + ",\n        ".join(said)
         yield "    from designs"
-        yield from joins
+        yield from (f"    {join}" for join in joins)
 
     def _changed(self, name: str) -> str:
         value = f"given.{quoted(name)}"
@@ -145,27 +133,3 @@ class _Macro:
 def _new(name: str) -> str:
     """The name of a value as changed; under its own name stands what it was, for the expressions that are given."""
     return quoted(f"new {name}")
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(map(quoted, names))
-
-
-def _records(graph: Graph, axis: Axis, sets: Sequence[str]) -> str:
-    """What an axis decides beside itself, as rows of values."""
-    rows = []
-    for place, label in enumerate(axis.labels):
-        said = literal(label) if isinstance(label, str) else double(float(label))
-        cells = [_value(graph, name, axis.sets[name][place].item()) for name in sets]
-        rows.append(f"({', '.join([said, *cells])})")
-    return "values " + ", ".join(rows)
-
-
-def _value(graph: Graph, name: str, value: Any) -> str:
-    """A value of an input as SQL; words instead of their codes."""
-    if name in graph.words:
-        return literal(graph.words[name][int(value)])
-    kind = graph.kinds.get(name, "int")
-    if kind == "bool":
-        return str(bool(value)).lower()
-    return double(float(value)) if kind == "float" else f"cast({int(value)} as bigint)"
