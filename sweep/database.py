@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 import pyarrow as pa
 
-from kernels import elasticities
 from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
 from sweep import opensql, sqlpareto, sqlsafety, sqlsensitivity, whatif
-from sweep.columns import Column, declare, wanted
+from sweep.answer import Answer
+from sweep.columns import Column
 from sweep.dataset import Table
-from sweep.errors import QueryError, RunError, SpecError, SweepError
+from sweep.errors import QueryError, RunError, SweepError
 from sweep.execute import cores
 from sweep.querycolumns import lacking
-from sweep.resolve import naming
 from sweep.resources import resource_dir
+from sweep.shown import Shown, view, words_of
 from sweep.space import Space
 from sweep.sqlbeside import Beside
 from sweep.sqlerrors import misnamed, told, with_the_place
@@ -49,60 +49,6 @@ OWN: dict[str, Callable[[Space, Sequence[Column]], str]] = {  # macros that a sp
     whatif.NAME: whatif.statement,
     sqlsensitivity.NAME: lambda space, columns: sqlsensitivity.statement(space, [c.name for c in columns]),
 }
-
-
-class Answer:
-    """The rows a query returns: read once, as batches while they come or whole."""
-
-    def __init__(self, database: Database, cursor: Any, reader: pa.RecordBatchReader) -> None:
-        self._database = database
-        self._cursor = cursor
-        self._reader = reader
-        self.schema: pa.Schema = reader.schema
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, batch by batch, however many there are."""
-        try:
-            while (batch := self._database.wait(self._next, self._cursor)) is not None:
-                if batch.num_rows:
-                    yield batch
-        finally:
-            self.close()
-
-    def reader(self) -> pa.RecordBatchReader:
-        """The rows as an Arrow stream, for whoever takes one."""
-        return pa.RecordBatchReader.from_batches(self.schema, self.batches())
-
-    def pl(self) -> pl.DataFrame:
-        """All rows at once; sums of whole numbers, which DuckDB widens, as int64 where they fit and else float64."""
-        import polars as pl
-
-        table = pl.from_arrow(pa.Table.from_batches(list(self.batches()), self.schema))
-        assert isinstance(table, pl.DataFrame)
-        return table.with_columns(narrowed(table[name]) for name in table.columns)
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._cursor.close()
-
-    def _next(self) -> pa.RecordBatch | None:
-        try:
-            return self._reader.read_next_batch()
-        except StopIteration:
-            return None
-
-
-def narrowed(series: pl.Series) -> pl.Series:
-    """A decimal column as int64 where it holds whole numbers that fit, else as float64; others as they are."""
-    import polars as pl
-
-    if not series.dtype.is_decimal():
-        return series
-    if series.dtype == pl.Decimal(38, 0):
-        whole = series.cast(pl.Int64, strict=False)
-        if whole.null_count() == series.null_count():
-            return whole
-    return series.cast(pl.Float64)
 
 
 class Database:
@@ -130,11 +76,10 @@ class Database:
         self._connection.execute("set enable_progress_bar = false")  # of a connection, and of its cursors
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="duckdb")
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._dataset: Table | None = None
+        self._shown: Shown | None = None  # of the virtual table of a space; a run has its columns
         self._unsafe = unsafe
         self._own: Callable[[str, str], str | None] = lambda _macro, _sql: None
         self._read: set[str] = set()
-        self._usual: tuple[str, ...] = ()  # of the columns of a space those that designs has unasked
         self.columns: tuple[Column, ...] = ()
         self._made: list[Any] = []
 
@@ -156,7 +101,7 @@ class Database:
     @property
     def evaluated(self) -> int:
         """How many designs of a space have been evaluated for all queries so far; 0 over a run."""
-        return self._dataset.evaluated if self._dataset is not None else 0
+        return self._shown.table.evaluated if self._shown is not None else 0
 
     # ---------------------------------------------------------------------------------------------- what is in it
 
@@ -164,12 +109,12 @@ class Database:
     def open_space(cls, space: Space, unsafe: bool = False, memory: str | None = None) -> Database:
         """With the virtual table of a space as designs: evaluated as queries ask."""
         self = cls(unsafe, memory)
-        self._dataset = Table(space)
-        self._connection.register("_designs", self._dataset)
-        self._usual = tuple(c.name for c in declare(space, wanted(space)))
-        self._connection.execute(_view_of("_designs", self._usual))
-        self._fill(space.graph, tuple(self._dataset.columns.values()), shown=self._usual)
-        self._own = lambda macro, sql: OWN[macro](space, [c for c in self.columns if c.name in self._shown(sql)])
+        shown = self._shown = Shown(Table(space))
+        self._connection.register("_designs", shown.table)
+        self._connection.execute(view("_designs", shown.usual))
+        columns = shown.table.columns
+        self._fill(space.graph, tuple(columns.values()), shown=shown.usual)
+        self._own = lambda macro, text: OWN[macro](space, [columns[name] for name in shown.names(text)])
         return self
 
     @classmethod
@@ -198,14 +143,14 @@ class Database:
         if parts:
             files = [_not_a_pattern(path.absolute()) for path in parts]
             paths = ", ".join(map(literal, files))
-            view = opensql.view(f"[{paths}]")
+            made = opensql.view(f"[{paths}]")
         else:  # a space without a single design
             files = []
             types = {"int": "bigint", "float": "double", "bool": "boolean", "word": "varchar"}
             nothing = ", ".join(f"cast(null as {types[c.kind]}) as {quoted(c.name)}" for c in columns)
-            view = f"create or replace view designs as select {nothing} where false"
+            made = f"create or replace view designs as select {nothing} where false"
         try:
-            self._connection.execute(view)
+            self._connection.execute(made)
         except duckdb.Error as error:
             raise told(error) from None
         self._fill(GRAPH, tuple(columns), [*files, *(str(path.absolute()) for path in parts)])
@@ -230,7 +175,7 @@ class Database:
         own message where it has something to say.
         """
         cursor = self._cursor()
-        text = " ".join([sql, *_words_of(params)])
+        text = " ".join([sql, *words_of(params)])
         advice, views = self._show(cursor, text)
         try:
             statements = cursor.extract_statements(sql)
@@ -254,7 +199,7 @@ class Database:
         except QueryError as error:
             advice += misnamed(str(error), [column.name for column in self.columns])
             raise QueryError("\n".join([str(error), *advice])) from None
-        answer = Answer(self, cursor, reader)
+        answer = Answer(self.wait, cursor, reader)
         self._open.add(answer)
         return answer
 
@@ -276,8 +221,8 @@ class Database:
 
     def _faster(self, cursor: Any, statement: Any, views: list[Any], text: str) -> str:
         """The text of a statement, with the frontiers of designs that it asks for found by the kernels."""
-        space = None if self._dataset is None else self._dataset.space
-        return sqlpareto.answered(cursor, statement.query, self.columns, space, self._shown(text), views)
+        space, names = (None, []) if self._shown is None else (self._shown.table.space, self._shown.names(text))
+        return sqlpareto.answered(cursor, statement.query, self.columns, space, names, views)
 
     def ask(self, file: QueryFile, given: Mapping[str, Any] | None = None) -> Answer:
         """The rows that answer a question of ``queries/``, with what is given of its parameters.
@@ -286,7 +231,7 @@ class Database:
         has not, a value it cannot be, and the columns that designs lacks for it.
         """
         values = file.values(given or {})
-        missing = lacking(file, values, self.columns, evaluated=self._dataset is not None)
+        missing = lacking(file, values, self.columns, evaluated=self._shown is not None)
         if missing is not None:
             raise SweepError(missing)
         settings = "".join(f"set variable {quoted(name)} = ${name};\n" for name in values)
@@ -349,41 +294,25 @@ class Database:
     def _cursor(self) -> Any:
         """A connection of its own to the same tables: a query left half read blocks nobody else."""
         cursor = self._connection.cursor()
-        if self._dataset is not None:
-            cursor.register("_designs", self._dataset)
+        if self._shown is not None:
+            cursor.register("_designs", self._shown.table)
         return cursor
 
     def _show(self, cursor: Any, text: str) -> tuple[list[str], list[Any]]:
-        """Let designs of a space hold, for one query, what it names beside the usual columns.
-
-        All that can be had are hundreds, too many for a select *, and of elasticities there are tens of thousands. Back
-        come what speaks against elasticities that make no sense, for a name may be an alias too, and the views.
-        """
-        advice: list[str] = []
-        if self._dataset is None:
+        """Let designs of a space hold what this query names; advice on its names, and the views there are then."""
+        if self._shown is None:
+            return [], self._made
+        table, advice = self._shown.widened(text)
+        is_wider = table is not self._shown.table
+        names, of = self._shown.names(text), "_wider" if is_wider else "_designs"
+        if is_wider:
+            names += [name for name in table.columns if name not in self._shown.table.columns]
+            cursor.register(of, table)
+        if len(names) == len(self._shown.usual):
             return advice, self._made
-        space = self._dataset.space
-        for name in elasticities.asked([text]):
-            try:
-                space = naming(space, [name], "query")
-            except SpecError as error:
-                advice += [f"{name}: {problem.advice}" for problem in error.problems]
-        names, table = self._shown(text), "_designs"
-        if space is not self._dataset.space:
-            wider, table = Table(space), "_wider"
-            names += [name for name in wider.columns if name not in self._dataset.columns]
-            cursor.register(table, wider)
-        if len(names) == len(self._usual):
-            return advice, self._made
-        is_ours = table == "_designs" and sqlpareto.made(cursor) == self._made  # kernels know no elasticities here
-        cursor.execute(_view_of(table, names, "temp view"))
+        is_ours = not is_wider and sqlpareto.made(cursor) == self._made  # kernels know no elasticities here
+        cursor.execute(view(of, names, "temp view"))
         return advice, sqlpareto.made(cursor) if is_ours else self._made
-
-    def _shown(self, text: str) -> list[str]:
-        """The columns of designs for a query: the usual ones, then those that it names."""
-        words = {word.lower() for word in re.findall(r"\w+", text)}
-        more = [c.name for c in self.columns if c.name.lower() in words and c.name not in self._usual]
-        return [*self._usual, *more]
 
     def wait(self, work: Callable[[], T], cursor: Any, sql: str = "") -> T:
         """The result of work done on another thread, so that Ctrl-C reaches us and stops the query."""
@@ -439,21 +368,6 @@ def _reader(cursor: Any, query: str, params: Any) -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(pa.schema([]), [])
     reader: pa.RecordBatchReader = relation.to_arrow_reader(BATCH_ROWS)
     return reader
-
-
-def _view_of(table: str, names: Iterable[str], kind: str = "view") -> str:
-    """The statement that makes designs of these columns of a table.
-
-    Each is named with its table: DuckDB takes a bare name in a view for a parameter of the macro that reads the view.
-    """
-    return f"create or replace {kind} designs as select {', '.join(f'{table}.{quoted(n)}' for n in names)} from {table}"
-
-
-def _words_of(params: Mapping[str, Any] | Sequence[Any] | None) -> list[str]:
-    """The words among what is given for parameters: they may name columns as the text of a query does."""
-    values = params.values() if isinstance(params, Mapping) else params or ()
-    listed = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
-    return [item for item in listed if isinstance(item, str)]
 
 
 def _statement_of(file: Path, macro: str) -> str | None:

@@ -268,21 +268,26 @@ def price_of_a_limit(q: Asked) -> Iterator[tuple[Any, ...]]:
             yield limit, len(under), design_id, q.sign * score, abs(ratio(score, min(map(q.score, rows))) - 1)
 
 
+def summed(regrets: dict[Any, list[tuple[float, Any]]]) -> list[tuple[Any, ...]]:
+    """Of each value how often it was possible, the most and the mean regret, and where it was most; the best first."""
+    found = []
+    for value, pairs in regrets.items():
+        most = max(regret for regret, _ in pairs)
+        worst = min(case for regret, case in pairs if regret == most)
+        found.append((value, len(pairs), most, sum(regret for regret, _ in pairs) / len(pairs), worst))
+    return sorted(found, key=lambda r: (-r[1], r[2], r[3], r[0]))
+
+
 @oracle
 def regret_across_budgets(q: Asked) -> Iterator[tuple[Any, ...]]:
     rows = q.having("loss_nats")
-    regrets: dict[Any, list[tuple[float, float]]] = {}
+    regrets: dict[Any, list[tuple[float, Any]]] = {}
     for budget in ordered(q.budgets_usd):
         bought = [r for r in rows if r["train_usd"] <= budget]
         for value, own in by(bought, q.axis).items():
             regret = min(r["loss_nats"] for r in own) - min(r["loss_nats"] for r in bought)
             regrets.setdefault(value, []).append((regret, budget))
-    found = []
-    for value, pairs in regrets.items():
-        most = max(regret for regret, _ in pairs)
-        worst = min(budget for regret, budget in pairs if regret == most)
-        found.append((value, len(pairs), most, sum(regret for regret, _ in pairs) / len(pairs), worst))
-    yield from sorted(found, key=lambda r: (-r[1], r[2], r[3], r[0]))
+    yield from summed(regrets)
 
 
 @oracle
@@ -566,9 +571,4 @@ def regret_across(q: Asked) -> Iterator[tuple[Any, ...]]:
         for value, own in by(rows, q.axis).items():
             regret = ratio(min(r[q.cost] for r in own), min(r[q.cost] for r in rows)) - 1
             regrets.setdefault(value, []).append((regret, case))
-    found = []
-    for value, pairs in regrets.items():
-        most = max(regret for regret, _ in pairs)
-        worst = min(case for regret, case in pairs if regret == most)
-        found.append((value, len(pairs), most, sum(regret for regret, _ in pairs) / len(pairs), worst))
-    yield from sorted(found, key=lambda r: (-r[1], r[2], r[3], r[0]))
+    yield from summed(regrets)

@@ -19,31 +19,19 @@ from kernels.quantiles import quantile_of
 from sweep.resolve import single
 from sweep.sqltext import quoted, to_sql
 from tests.exact import DIGITS, Away, slope, value
+from tests.formula_texts import formulas
 
 pytestmark = pytest.mark.nojit
 
 WORDS = {"w": ("x", "y")}
 LEAVES = [*"aaabbbccc", "2.0", "0.5", "3.0", "1.0", "0.0", "2", "1"]
+OPERATORS = ["+", "+", "-", "-", "*", "*", "*", "/", "/", "//", "%", "**", "**"]
 FORMS = ["leaf", "binary", "binary", "binary", "minus", "call", "extreme", "conditional"]
+CONDITIONS = st.sampled_from(["w == 'x'", "w != 'x' and a < b", "not a * b <= c", "a < b < c or b == 2.0"])
 
 
-@st.composite
-def expressions(draw: st.DrawFn, depth: int = 3) -> str:
-    form = draw(st.sampled_from(FORMS)) if depth else "leaf"
-    inner = expressions(depth - 1)
-    if form == "leaf":
-        return str(draw(st.sampled_from(LEAVES)))
-    if form == "binary":
-        return f"({draw(inner)} {draw(st.sampled_from([*'++--***//', '//', '%', '**', '**']))} {draw(inner)})"
-    if form == "minus":
-        return f"(-{draw(inner)})"
-    if form == "call":
-        return f"{draw(st.sampled_from(['ceil', 'floor', 'sqrt', 'log', 'log2', 'exp']))}({draw(inner)})"
-    if form == "extreme":
-        numbers = draw(st.lists(inner, min_size=2, max_size=3))
-        return f"{draw(st.sampled_from(['min', 'max']))}({', '.join(numbers)})"
-    test = draw(st.sampled_from(["w == 'x'", "w != 'x' and a < b", "not a * b <= c", "a < b < c or b == 2.0"]))
-    return f"({draw(inner)} if {test} else {draw(inner)})"
+def expressions(depth: int = 3) -> st.SearchStrategy[str]:
+    return formulas(LEAVES, OPERATORS, lambda _: CONDITIONS, depth, FORMS)
 
 
 def computed(formula: Formula, at: dict[str, Any]) -> float:

@@ -14,6 +14,7 @@ from kernels.evaluate import compute
 from kernels.graph import Graph, Input
 from kernels.language import Formula, Kind, emit, from_function, from_text, kind_of
 from kernels.model import GRAPH
+from tests.formula_texts import formulas
 
 pytestmark = pytest.mark.nojit
 
@@ -157,25 +158,11 @@ def same(a: float, b: float) -> bool:
 
 
 LEAVES = [*"aaabbbccc", "0.0", "1.0", "2.5", "1e300", "3.0", "710.0"]  # whole numbers have a test of their own
-FORMS = ["leaf", "binary", "binary", "minus", "call", "extreme", "conditional"]
+OPERATORS = ["+", "-", "*", "/", "//", "%", "**"]
 
 
-@st.composite
-def expressions(draw: st.DrawFn, depth: int = 3) -> str:
-    form = draw(st.sampled_from(FORMS)) if depth else "leaf"
-    inner = expressions(depth - 1)
-    if form == "leaf":
-        return str(draw(st.sampled_from(LEAVES)))
-    if form == "binary":
-        return f"({draw(inner)} {draw(st.sampled_from(['+', '-', '*', '/', '//', '%', '**']))} {draw(inner)})"
-    if form == "minus":
-        return f"(-{draw(inner)})"
-    if form == "call":
-        return f"{draw(st.sampled_from(['ceil', 'floor', 'sqrt', 'log', 'log2', 'exp']))}({draw(inner)})"
-    if form == "extreme":
-        numbers = draw(st.lists(inner, min_size=2, max_size=3))
-        return f"{draw(st.sampled_from(['min', 'max']))}({', '.join(numbers)})"
-    return f"({draw(inner)} if {draw(conditions(depth - 1))} else {draw(inner)})"
+def expressions(depth: int = 3) -> st.SearchStrategy[str]:
+    return formulas(LEAVES, OPERATORS, conditions, depth)
 
 
 @st.composite
