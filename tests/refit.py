@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 LAW = "besiroglu_2024"
 DROPPED = 5  # runs with the highest losses
 DELTA = 1e-3  # in ln L, where Huber's loss turns from a parabola into a line
+LEVEL = 1e-12  # objectives this close, of themselves, differ by rounding: 240 errors of 1e-16 in ln L near DELTA
 LN_N = np.log(1e9)
 LN_D = np.log(2e10)
 # Starts of a resample's refit beside the optimum of all runs, several standard errors away on either side.
@@ -110,7 +111,7 @@ def descend(start: Floats, weights: Floats, runs: Runs, steps: int = 400) -> tup
         step = -np.einsum("fij,fj->fi", axes, along)
         step *= np.minimum(1.0, 2.0 / np.abs(step).max(axis=1, keepdims=True))
         new = objective(theta[open_] + step, weights[open_], runs)
-        level = new[0] <= value[open_] * (1 + 1e-14)  # a sum of 240 terms tells no more: then the flatter is better
+        level = new[0] <= value[open_] * (1 + LEVEL)  # the objective tells no more: then the flatter is better
         better = (new[0] < value[open_]) | (level & (np.abs(new[1]).max(axis=1) < slope[open_]))
         taken = open_[better]
         theta[taken] += step[better]
@@ -126,7 +127,7 @@ def fit_all(runs: Runs) -> tuple[Floats, float]:
     a, b, e, alpha, beta = np.meshgrid(scales, scales, floors, exponents, exponents)
     starts = np.stack([e, a - alpha * LN_N, alpha, b - beta * LN_D, beta], axis=-1).reshape(-1, 5)
     theta, value, slope = descend(starts, np.ones((len(starts), len(runs.log_loss))), runs)
-    best = int(value.argmin())
+    best = int(np.where(value <= value.min() * (1 + LEVEL), slope, np.inf).argmin())
     assert slope[best] < 1e-12, slope[best]
     return theta[best : best + 1], float(value[best])
 
