@@ -126,6 +126,8 @@ class Graph:
                 if parameter not in self.inputs and parameter not in self.metrics:
                     raise GraphError(f"{name} depends on {parameter}, which nothing declares{near(parameter, known)}")
         self.order = self._sort()
+        self._computed_at = {name: place for place, name in enumerate(self.order)}
+        self._declared_at = {name: place for place, name in enumerate(known)}
         self.kinds = self._infer()
 
     def extended(
@@ -173,9 +175,10 @@ class Graph:
             formula = self._formulas.get(name)
             if name not in given and formula is not None:
                 stack.extend(formula.parameters)
-        nodes = [self.node(n) for n in self.order if n in needed and n not in given and n in self._formulas]
-        leaves = [n for n in (*self.inputs, *self.metrics) if n in needed and (n in given or n not in self._formulas)]
-        return nodes, leaves
+        # Sorted by place rather than picked out of all names: a rule looks at five of six hundred.
+        computed = {n for n in needed if n not in given and n in self._formulas}
+        nodes = [self.node(n) for n in sorted(computed, key=self._computed_at.__getitem__)]
+        return nodes, sorted(needed - computed, key=self._declared_at.__getitem__)
 
     def _sort(self) -> list[str]:
         order: list[str] = []
