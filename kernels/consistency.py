@@ -49,4 +49,42 @@ RULES = (
         "query heads share key-value heads in whole groups",
         'attention_kind == "mla" or num_heads % num_kv_heads == 0',
     ),
+    Rule(
+        "tensor, pipeline, context and data parallel ranks multiply to num_gpus",
+        "data_parallel * (tensor_parallel * pipeline_parallel * context_parallel) == num_gpus",
+    ),
+    Rule(
+        "tensor parallel ranks share the query heads evenly",
+        "tensor_parallel == 1 or num_heads % tensor_parallel == 0",
+    ),
+    Rule(
+        "pipeline stages, and the runs of layers they hold, have a layer each",
+        "pipeline_parallel == 1 or pipeline_parallel * pipeline_interleave <= num_layers",
+    ),
+    Rule("interleaving needs more than one pipeline stage", "pipeline_interleave == 1 or pipeline_parallel > 1"),
+    Rule(
+        "context parallel ranks share the tokens of a sequence evenly",
+        "context_parallel == 1 or sequence_length % context_parallel == 0",
+    ),
+    Rule(
+        "expert parallel ranks share the experts evenly",
+        "expert_parallel == 1 or num_experts % expert_parallel == 0",
+    ),
+    Rule(
+        "expert parallel ranks lie within the data and context ranks",
+        "expert_parallel == 1 or (data_parallel * context_parallel % expert_parallel == 0"
+        " and optimizer_shard_ranks % expert_parallel == 0)",
+    ),
+    Rule(
+        "sequence_parallel shares tokens between tensor ranks: it needs two",
+        "not sequence_parallel or tensor_parallel > 1",
+    ),
+    Rule(
+        "states are shared within the data and context ranks, in whole groups",
+        "data_parallel * context_parallel % optimizer_shard_ranks == 0",
+    ),
+    Rule(
+        "a global batch holds a micro batch of every replica",
+        "global_batch_size >= data_parallel * micro_batch_size",
+    ),
 )

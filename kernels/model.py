@@ -3,7 +3,9 @@
 from types import ModuleType
 
 from kernels import (
+    activations,
     attention,
+    attention_activations,
     cache,
     corrections,
     cost,
@@ -19,7 +21,13 @@ from kernels import (
     repetition,
     roofline,
     schedule,
+    sharding,
+    stages,
+    training_memory,
+    training_overhead,
+    training_stages,
     vocabulary,
+    workspace,
 )
 from kernels.graph import Graph, Metric, declared_input
 from kernels.inputs import INPUTS
@@ -35,6 +43,8 @@ def metrics_of(module: ModuleType) -> list[Metric]:
 MODULES = (
     *(attention, parameters, flops, cache, memory),
     *(loss, repetition, precision, experts, corrections, quantisation, vocabulary, optimum, schedule),
+    *(attention_activations, activations, sharding, stages, workspace),
+    *(training_stages, training_memory, training_overhead),
     *(roofline, cost, lifetime),
 )
 METRICS = [m for module in MODULES for m in metrics_of(module)]

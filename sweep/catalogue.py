@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernels import law_inputs
+from kernels import law_inputs, train_inputs
 from kernels.graph import Input, near
 from kernels.inputs import FORMATS, INPUTS
 from sweep.errors import SweepError
@@ -85,6 +85,8 @@ FILES = {
     "hyperparameter_laws": "hyperparameter_laws.toml",
     "batch_laws": "batch_laws.toml",
     "law_draws": "law_draws.csv",
+    "optimizers": "optimizers.csv",
+    "train_frameworks": "train_frameworks.csv",
     "models": "models.csv",
     "defaults": "defaults.csv",
     "sources": "sources.csv",
@@ -178,6 +180,18 @@ KINDS: dict[str, RecordKind] = {
         *CORRECTIONS,
         RecordKind(
             "law_draw", "law_draws.csv", "refits of a law that show how uncertain it is", _names(law_inputs.DRAW), True
+        ),
+        RecordKind(
+            "optimizer",
+            "optimizers.csv",
+            "what is held for every parameter in training",
+            _names(train_inputs.OPTIMIZER),
+        ),
+        RecordKind(
+            "train_framework",
+            "train_frameworks.csv",
+            "what training frameworks keep beside",
+            _names(train_inputs.FRAMEWORK),
         ),
         RecordKind("model", "models.csv", "published models", MODEL_SETS),
     )

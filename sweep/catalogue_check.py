@@ -208,6 +208,17 @@ def _check_default(row: dict[str, str]) -> Iterator[str]:
         yield "is neither an input nor a kind of record"
 
 
+def _check_recipe(kind: str, row: dict[str, str]) -> Iterator[str]:
+    """An optimizer or a framework: every number and flag it sets, and where they are from."""
+    numbers = {name: RANGES[name] for name in KINDS[kind].sets if name in RANGES}
+    yield from within(row, numbers, optional=False)
+    for name in KINDS[kind].sets:
+        if name in FLAGS:
+            yield from one_of(row, name, ("0", "1"))
+    yield from one_of(row, "confidence", (*CONFIDENCE, "assumed"))
+    yield from sourced(row)
+
+
 def _check_source(row: dict[str, str]) -> Iterator[str]:
     for column in ("what", "version", "kind"):
         if not row.get(column):
@@ -240,6 +251,8 @@ _CHECKS: dict[str, Callable[[dict[str, str]], Iterator[str]]] = {
     "laws": check_law,
     **{Path(kind.file).stem: partial(check_record_of, kind.name) for kind in CORRECTIONS},
     "law_draws": check_draw,
+    "optimizers": partial(_check_recipe, "optimizer"),
+    "train_frameworks": partial(_check_recipe, "train_framework"),
     "models": _check_model,
     "defaults": _check_default,
     "sources": _check_source,

@@ -17,7 +17,8 @@ from sweep.formulas import SHORT
 from sweep.space import Axis
 
 LISTS = {"gpu": "gpus", "precision": "precisions", "kv_precision": "precisions", "train_precision": "precisions",
-         "law": "laws", "model": "models"} | {kind.name: "corrections" for kind in catalogue.CORRECTIONS}  # fmt: skip
+         "law": "laws", "model": "models", "optimizer": "optimizers", "train_framework": "frameworks",
+         } | {kind.name: "corrections" for kind in catalogue.CORRECTIONS}  # fmt: skip
 
 
 class Values(Collector):

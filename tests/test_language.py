@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import inputs, lifetime
+from kernels import inputs, lifetime, train_inputs
 from kernels.graph import declared_input, metric
 from kernels.language import ROOTS, FormulaError, Kind, from_function, from_text, kind_of, unified
 from kernels.model import GRAPH
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.nojit
 
 DEFAULT_FUNCTIONS = {
     name: function
-    for module in (inputs, lifetime)
+    for module in (inputs, lifetime, train_inputs)
     for name, function in vars(module).items()
     if getattr(function, "__input__", None) is not None
 }

@@ -12,7 +12,7 @@ from sweep.cli.shared import output_options
 if TYPE_CHECKING:
     import polars as pl
 
-WHAT = ("metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "specs")
+WHAT = ("metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "optimizers", "frameworks", "specs")
 SHOWN = {
     "metrics": ["name", "unit", "meaning", "source"],
     "inputs": ["name", "unit", "default", "meaning", "source", "allowed"],
@@ -27,6 +27,11 @@ SHOWN = {
         "model", "kind", "hidden_size", "num_layers", "vocab_size", "num_experts", "params_total", "params_active",
         "total_params_published", "deviation_pct",
     ],
+    "optimizers": [
+        "id", "title", "weight_bytes_per_param", "gradient_bytes_per_param", "master_bytes_per_param",
+        "state_bytes_per_param", "table_state_bytes_per_param", "source", "confidence",
+    ],
+    "frameworks": ["id", "title", "logit_bytes", "framework_buffer_bytes", "source", "confidence", "notes"],
     "specs": ["name", "description", "designs", "objectives"],
 }  # fmt: skip
 
@@ -90,8 +95,8 @@ def listing(what: str) -> pl.DataFrame:
         )
     if what == "corrections":
         return corrections()
-    tables = {"gpus": "accelerators", "precisions": "precisions", "laws": "laws", "models": "models"}
-    frame = catalogue.frame(tables[what])
+    files = {"gpus": "accelerators", "frameworks": "train_frameworks"}
+    frame = catalogue.frame(files.get(what, what))
     return _with_ours(frame) if what == "models" else frame
 
 
