@@ -42,7 +42,7 @@ class Axis:
         """The axis with only these of its values."""
         return Axis(
             self.name,
-            tuple(self.labels[i] for i in places),
+            tuple(self.labels[i] for i in places) if self.labels else (),  # axes made one have none
             {name: values[places] for name, values in self.sets.items()},
             self.kept[places],
             self.length,

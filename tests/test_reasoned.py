@@ -23,6 +23,7 @@ from sweep.question import Question
 from sweep.resolve import load, loads, narrow
 from sweep.space import Space
 from tests import naive, naive_epsilon
+from tests.effort import examples
 from tests.questions import spec_texts
 
 QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -86,7 +87,7 @@ def agree(text: str, seed: int) -> None:
 
 
 @pytest.mark.nojit
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=examples(300))
 @given(spec_texts(most_metrics=0), st.integers(0, 999))
 def test_reasoned_is_walked_is_the_definition(text: str, seed: int) -> None:
     agree(text, seed)
@@ -161,6 +162,23 @@ def test_the_best_are_the_first_of_all_in_order(text: str, count: int) -> None:
     space = narrow(space, (), [name] if sign > 0 else [], [] if sign > 0 else [name])
     expected = sorted((row, i) for row, i in designs(space) if row[0] == row[0])[:count]
     assert ids(best(space, count).frame) == [i for _, i in expected], text
+
+
+def test_axes_made_one_are_thinned_again() -> None:
+    """What two axes left, seen together, may leave fewer once a third is settled."""
+    text = """
+        columns = ["own"]
+        [axes]
+        context_tokens = [32_768, 2048]
+        num_experts = [1, 64, 2, 8]
+        hidden_size = [512, 768, 1000, 1024, 2048, 4096]
+        [metrics]
+        own = "num_experts - num_experts / ((num_experts - num_experts / context_tokens) * hidden_size / hidden_size)"
+        [frontier]
+        maximize = ["own"]
+    """
+    for seed in range(20):
+        agree(text, seed)
 
 
 @settings(QUICK, max_examples=25)
