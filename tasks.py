@@ -211,7 +211,7 @@ def test(arguments: Sequence[str]) -> int:
     ensure_environment()
     checks = Checks()
     lint_steps(checks)
-    pytest: list[str | Path] = [PYTHON, "-m", "pytest", "-n", "2"]
+    pytest: list[str | Path] = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal"]
     # The main run comes last: what reads this output judges by the last closing line of a test runner.
     nothing_marked = {5: "ok (no test is marked nojit)"}
     without = [*pytest, "-q", *arguments, "-m", "nojit and not slow"]

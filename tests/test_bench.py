@@ -19,7 +19,7 @@ def space() -> Space:
     return rivals.shortened(replace(load("first-look"), conditions=()), 2)
 
 
-@pytest.mark.parametrize("expert", [False, True])
+@pytest.mark.parametrize("expert", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("kind", rivals.ALL, ids=lambda kind: kind.__name__)
 def test_a_rival_computes_the_same_columns(kind: type[rivals.Rival], expert: bool, space: Space) -> None:
     for module in kind.needs:

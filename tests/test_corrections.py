@@ -41,7 +41,7 @@ COLUMNS = {  # what a correction does to the loss, by the kind of record that sw
 
 
 @given(specs(WITH_LOSS))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 def test_columns_add_up_to_the_loss(spec: Spec) -> None:
     """The law as printed and what each correction adds; a loss of a few nats keeps 1e-12."""
     found = values(["loss_nats", "loss_before_corrections_nats", *COLUMNS.values()], built(spec))
@@ -51,7 +51,7 @@ def test_columns_add_up_to_the_loss(spec: Spec) -> None:
 
 
 @given(specs(WITH_LOSS))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 def test_switching_a_correction_off_makes_its_column_0_and_is_seen_by_no_other_before_it(spec: Spec) -> None:
     """Corrections follow one another in the order of the columns; shape and vocabulary stand by themselves.
 
@@ -210,7 +210,7 @@ def test_published_bits_that_train_best() -> None:
 
 
 @given(st.floats(18.0, 26.0).map(lambda x: 10.0**x))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=5)
 def test_bits_that_train_best_are_the_same_at_every_budget(flops: float) -> None:
     """C = (6 / 16) N D P, N and D the best for what is left of it: no P in a tenth of a bit does better."""
     best = value("optimal_train_bits", inputs("kumar_train"))

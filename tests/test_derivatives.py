@@ -18,6 +18,7 @@ from kernels.model import GRAPH
 from kernels.quantiles import quantile_of
 from sweep.resolve import single
 from sweep.sqltext import quoted, to_sql
+from tests.effort import compiled_only
 from tests.exact import DIGITS, Away, slope, value
 from tests.formula_texts import formulas
 
@@ -181,6 +182,7 @@ def test_every_metric_by_every_number_it_reads(k: int) -> None:
     assert met > 15 * away
 
 
+@compiled_only
 @pytest.mark.parametrize("k", [0, 1])
 def test_slopes_in_sql_are_those_of_the_kernels(k: int) -> None:
     """Every third one, over a row that holds the whole design; powers may round differently, hence 1e-12."""

@@ -23,6 +23,7 @@ from sweep.relaxing import change, limit, outward, parts, plain
 from sweep.removals import tally
 from sweep.resolve import loads, narrow
 from sweep.space import Condition, Space
+from tests.effort import compiled_only, examples
 
 pytestmark = pytest.mark.nojit
 
@@ -56,7 +57,14 @@ Row = dict[str, Any]
 def rows() -> tuple[Row, ...]:
     """Every design of the space, by name."""
     columns = f"columns = {json.dumps(COLUMNS)}\n"
-    return tuple(sweep.loads(columns + AXES).scan().collect().sort("design_id").iter_rows(named=True))
+    return tuple(
+        sweep.loads(columns + AXES)
+        .scan()
+        .select("design_id", "gpu", "precision", "hidden_size", "num_layers", *COLUMNS)
+        .collect()
+        .sort("design_id")
+        .iter_rows(named=True)
+    )
 
 
 def value(text: str, row: Row) -> Any:
@@ -88,7 +96,7 @@ CONDITIONS = st.lists(st.one_of(comparisons(), comparisons(), st.sampled_from(OT
 
 
 @given(CONDITIONS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_counts_are_those_of_going_through_every_design(conditions: list[str]) -> None:
     found = tally(space_of(conditions))
     fails = [[not value(text, row) for text in conditions] for row in rows()]
@@ -135,7 +143,7 @@ def _taken_apart(text: str) -> tuple[str, str, str]:
 
 
 @given(CONDITIONS)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 def test_the_relaxed_number_leaves_something_and_a_tighter_one_nothing(conditions: list[str]) -> None:
     assume(not any(all(value(text, row) for text in conditions) for row in rows()))
     found = why_empty(space_of(conditions))
@@ -251,6 +259,7 @@ def test_an_objective_that_is_nan_everywhere_is_named() -> None:
 # Samples
 
 
+@compiled_only
 def test_a_sample_estimates_counts_and_relaxes_exactly() -> None:
     conditions = ["serve_bytes <= 1e9", "gpu == 't4'", "num_layers >= 32"]
     exact, sampled = why_empty(space_of(conditions)), why_empty(space_of(conditions), largest=10)
@@ -264,6 +273,7 @@ def test_a_sample_estimates_counts_and_relaxes_exactly() -> None:
     assert tally(space_of(conditions), largest=10).patterns == tally(space_of(conditions), largest=10).patterns
 
 
+@compiled_only
 def test_reasoning_relaxes_to_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     conditions = ["serve_bytes <= 1e9", "gpu == 't4'", "loss_nats < 1.0", "hidden_size / num_layers > 300"]
     for asked in (conditions[:2], conditions[1:3], conditions[1:2] + conditions[3:]):

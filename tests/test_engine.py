@@ -18,6 +18,7 @@ from sweep.plan import Plan, cut
 from sweep.resolve import load, loads, narrow
 from sweep.space import Space
 from tests import naive
+from tests.effort import compiled_only, examples
 
 pytestmark = pytest.mark.nojit
 
@@ -70,7 +71,7 @@ def bits(value: int | float) -> bytes:
     return struct.pack("d", value) if isinstance(value, float) else struct.pack("q", value)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(space=spaces(), block=st.integers(1, 300), table=st.sampled_from([0, 5, 10**6]))
 def test_blocks_hold_what_one_design_after_another_gives_to_the_last_bit(space: Space, block: int, table: int) -> None:
     """Whatever the size of blocks and tables; a vanished design, a repeated one or a swapped column would show."""
@@ -85,7 +86,7 @@ def test_blocks_hold_what_one_design_after_another_gives_to_the_last_bit(space: 
             assert bits(found.columns[name][k].item()) == bits(expected[design_id][name]), (name, design_id)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(space=spaces(), data=st.data())
 def test_frontier_of_a_space_matches_comparing_every_pair(space: Space, data: Any) -> None:
     names = data.draw(st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=4, unique=True))
@@ -192,6 +193,7 @@ def test_a_design_is_recomputed_from_its_id_alone() -> None:
     assert designs(space, some["design_id"].to_numpy(), columns).equals(some, null_equal=True)
 
 
+@compiled_only
 def test_an_axis_value_ruled_out_alone_is_not_walked_and_ids_do_not_move() -> None:
     space = loads(SMALL + '"few" = "num_layers <= 16"\n')
     assert Plan(space, ["loss_nats"]).points == space.size * 2 // 5

@@ -21,6 +21,7 @@ from sweep.explain import Line, explain, loss_sum, shown
 from sweep.resolve import loads, single
 from sweep.resources import resource_dir
 from sweep.space import Space
+from tests.effort import compiled_only
 from tests.law_designs import WITH_LOSS, Spec, specs
 from tests.naive_laws import LOSSES, Run
 
@@ -193,6 +194,7 @@ def test_a_quantile_is_explained_with_its_value(percent: int, draw: str) -> None
     assert "arXiv:2404.10102" in line.source
 
 
+@compiled_only
 def test_every_quantile_is_explained_and_unknown_without_draws() -> None:
     names = [f"{base}_p{percent:02d}" for base in BASES for percent in PERCENTS]
     known, unknown = (lines_of(single({"law": law}), *names) for law in ("besiroglu_2024", "hoffmann_a3_tex"))

@@ -15,6 +15,7 @@ from kernels.graph import Graph, Input
 from kernels.intervals import Interval, bounds, rounded
 from kernels.language import Formula, from_function, from_text, kind_of
 from kernels.roots import lifetime_growth
+from tests.effort import examples
 from tests.test_language_values import expressions
 from tests.test_specialise import INPUTS, conditions, numbers
 
@@ -80,7 +81,7 @@ def value_of(formula: Formula, values: Mapping[str, float]) -> float:
     return float(compute(GRAPH, formula, kind_of(formula, GRAPH.kinds, GRAPH.words), values))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(TEXTS, boxes(), st.data())
 def test_what_a_formula_comes_to_lies_within_its_bounds(text: str, box: Box, data: st.DataObject) -> None:
     formula = from_text("value", text)
@@ -96,7 +97,7 @@ FUNCTIONS = ["sqrt({})", "log({})", "log2({})", "exp({})", "ceil({})", "floor({}
              "a < {} <= b", "{} < 1 and b > 1", "{} < 1 or b > 1", "({} < 1) * b", "{} - {}", "{} / {}"]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(
     st.sampled_from(FUNCTIONS),
     st.sampled_from(["a", "(a * c)", "(a / c)", "n", "(c - a)", "n // m"]),
@@ -111,7 +112,7 @@ def test_every_operation_alone(form: str, inner: str, box: Box, data: st.DataObj
         assert is_within(value_of(formula, values), found), (formula.text, values, found)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(TEXTS, st.lists(boxes(), min_size=1, max_size=5))
 def test_many_boxes_at_once_are_bounded_as_one_at_a_time(text: str, several: list[Box]) -> None:
     formula = from_text("value", text)
@@ -128,7 +129,7 @@ def test_many_boxes_at_once_are_bounded_as_one_at_a_time(text: str, several: lis
             np.testing.assert_array_equal(held, getattr(one, part), err_msg=f"{text}: {part}")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     st.sampled_from(["n - m", "n // m", "n % m", "n > m", "n == m", "n != m", "n + m - m", "n * 2 - m", "min(n, m)",
                      "n - 9007199254740993", "n if n > m else 0", "n >= 9007199254740993", "(n - m) * 5"]),

@@ -107,13 +107,14 @@ def killed_and_continued(folder: Path, kills: int, chance: random.Random) -> lis
             return runs
 
 
-def test_killed_at_random_moments(undisturbed: Path, tmp_path: Path) -> None:
-    """Twenty times, in two runs side by side."""
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(kills: int, undisturbed: Path, tmp_path: Path) -> None:
+    """So many times in each of two runs side by side."""
     expected = contents(undisturbed)
     for name in "ab":
         (tmp_path / name).mkdir()
     with ThreadPoolExecutor(2) as pool:
-        work = [pool.submit(killed_and_continued, tmp_path / n, 10, random.Random(n)) for n in "ab"]
+        work = [pool.submit(killed_and_continued, tmp_path / n, kills, random.Random(n)) for n in "ab"]
         runs = [run for future in work for run in future.result()]
     assert [run for run in runs if contents(run) != expected] == []
 

@@ -14,6 +14,7 @@ from kernels.evaluate import compute
 from kernels.graph import Graph, Input
 from kernels.language import Formula, Kind, emit, from_function, from_text, kind_of
 from kernels.model import GRAPH
+from tests.effort import examples
 from tests.formula_texts import formulas
 
 pytestmark = pytest.mark.nojit
@@ -186,13 +187,13 @@ FEW = st.fixed_dictionaries(dict.fromkeys("abc", NUMBERS))
 
 
 @given(expressions(), FEW)
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(600))
 def test_an_expression_means_what_python_means(text: str, values: dict[str, float]) -> None:
     assert same(we_say(text, values), python_says(text, values)), text
 
 
 @given(conditions(), FEW)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 def test_a_condition_means_what_python_means(text: str, values: dict[str, float]) -> None:
     assert we_say(text, values) == python_says(text, values), text
 
@@ -237,7 +238,7 @@ def whole_expressions(draw: st.DrawFn, depth: int = 3) -> str:
 
 
 @given(whole_expressions(), st.fixed_dictionaries(dict.fromkeys("abc", st.integers(-20, 20))))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 def test_whole_numbers_stay_exact(text: str, values: dict[str, int]) -> None:
     formula = from_text("value", text)
     whole: dict[str, Kind] = dict.fromkeys("abc", "int")

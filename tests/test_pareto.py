@@ -117,7 +117,6 @@ def test_a_block_of_the_wrong_shape_is_refused() -> None:
         RunningFrontier(2).fold(np.zeros((2, 3)), np.zeros(2, dtype=np.int64))
 
 
-@pytest.mark.nojit
 @given(tables(most_rows=60))
 @settings(deadline=None, max_examples=25)
 def test_sql_matches_comparing_every_pair(rows: Rows) -> None:

@@ -25,8 +25,6 @@ from sweep.parts import FOOTER, UNSEALED, Layout, encode
 from sweep.plan import Plan
 from tests.small import SPEC
 
-pytestmark = pytest.mark.nojit
-
 WORDS = ("", "naïve", "b", "a much longer word than the others")
 SPACE = resolve.loads(
     'name = "kinds"\ncolumns = ["loss_nats"]\n[axes]\nhidden_size = [128, 256, 512, 1024]\n'

@@ -19,6 +19,7 @@ from sweep.lazyframe import scan
 from sweep.resolve import loads, single
 from sweep.resources import resource_dir
 from tests import naive
+from tests.effort import compiled_only
 from tests.test_engine import all_rows
 
 pytestmark = pytest.mark.nojit
@@ -115,6 +116,7 @@ def test_loops_that_are_compiled_give_the_same(monkeypatch: pytest.MonkeyPatch) 
     assert interpreted["loss_nats_p95"].tobytes() == compiled["loss_nats_p95"].tobytes()
 
 
+@compiled_only
 def test_corrections_are_in_every_draw() -> None:
     """Rows along all draws, and their quantile by polars, against the columns: for everything that has them."""
     drawn = loads("""

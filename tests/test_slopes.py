@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kernels.intervals import Interval
 from kernels.language import from_text
 from kernels.slopes import Slope, secants
+from tests.effort import examples
 from tests.test_intervals import GRAPH, TEXTS, Box, boxes, points, scope_of, value_of
 from tests.test_specialise import KINDS, numbers
 
@@ -68,14 +69,14 @@ def check(text: str, box: Box, data: st.DataObject) -> None:
         assert before > after, said
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(TEXTS, boxes(), st.data())
 def test_any_formula_answers_within_its_slopes(text: str, box: Box, data: st.DataObject) -> None:
     for _ in range(4):
         check(text, box, data)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.sampled_from(SMOOTH) | numbers([]), st.fixed_dictionaries(dict.fromkeys("abc", POSITIVE)), boxes(), st.data())
 def test_formulas_of_positive_numbers(
     text: str, positive: dict[str, list[float]], box: Box, data: st.DataObject
@@ -85,7 +86,7 @@ def test_formulas_of_positive_numbers(
         check(text, known, data)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.sampled_from(SMOOTH), st.floats(0.5, 1e3), st.integers(1, 9), st.floats(1e-3, 1e3), st.data())
 def test_numbers_a_few_last_places_apart(text: str, a: float, steps: int, b: float, data: st.DataObject) -> None:
     """Where rounding is all there is: a direction is the exact one, or is not claimed for so small a difference."""

@@ -23,6 +23,7 @@ from sweep.plan import Plan
 from sweep.resolve import load, loads
 from sweep.space import Axis, Space
 from tests import naive
+from tests.effort import examples
 from tests.test_engine import all_rows, bits
 
 pytestmark = pytest.mark.nojit
@@ -340,7 +341,7 @@ def plain_bits(value: float) -> bytes:
     return b"nan" if value != value else bits(value)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(graphs(), VALUES, st.sets(st.sampled_from(sorted(KINDS))))
 def test_whatever_is_known_the_bits_are_the_same(graph: Graph, values: dict[str, float], known: set[str]) -> None:
     wanted = list(graph.metrics)[-1:]
