@@ -7,10 +7,7 @@ of one stage's GPUs with all the bytes; only where batches follow each other do 
 
 from __future__ import annotations
 
-from kernels.model import GRAPH
 from sweep.measured import Design, NotEvaluated, Row, device, shape
-
-DEGREES = ("tensor_parallel", "pipeline_parallel", "data_parallel", "expert_parallel")
 
 
 class Replica:
@@ -56,10 +53,9 @@ def whole(value: float, column: str) -> int:
 
 
 def served(row: Row) -> Design:
-    """Model, device, formats, and degrees as far as they are inputs; what is not known is left to the default."""
+    """Model, device and formats; what is not known is left to the default. Degrees of training are none of serving."""
     design = shape(row) | device(row) | {"precision": row.known("weight_precision")}
-    degrees = () if by_core(row) else DEGREES
-    passed = ("kv_precision", *(name for name in degrees if name in GRAPH.inputs))
+    passed = ("kv_precision",)
     return design | {name: row.text(name) for name in passed if row.text(name)}
 
 

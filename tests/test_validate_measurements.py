@@ -231,7 +231,7 @@ def test_columns_are_passed_on_once_they_are_inputs(monkeypatch: pytest.MonkeyPa
     row = Row(0, {name: str(value) for name, value in cells.items()})
     step, memory = measured_train.figures(row)
     assert step.asks[0].metric == "train_gpu_hours"  # the assumed share of peak stands in for a model of a step
-    assert memory.reason == "no metric yet: train_bytes_per_gpu"
+    assert memory.asks[0].metric == "train_bytes_per_gpu"
     monkeypatch.setattr(measured_train, "GRAPH", Later())
     step, memory = measured_train.figures(row)
     for figure, metric in ((step, "train_tokens_per_s_per_gpu"), (memory, "train_bytes_per_gpu")):
