@@ -1,48 +1,8 @@
-"""GPU-hours and dollars: training at an assumed share of peak, serving at the roofline's pace, the lifetime of both."""
+"""Dollars: the rent of training, of serving at the roofline's pace, and of a lifetime of both."""
 
 from kernels.graph import metric
 
-PALM = "Chowdhery et al. 2022 (PaLM), arXiv:2204.02311, appendix B (model FLOPs utilization)"
 PRICES = "on-demand list price of one GPU; see the accelerator's row for source and date"
-
-
-@metric(unit="FLOP/s", source="accelerator row; nan where the GPU lacks the format, never a silent fallback")
-def train_peak_flop_per_s(
-    train_compute_format,
-    gpu_fp32_flop_per_s,
-    gpu_tf32_flop_per_s,
-    gpu_fp16_flop_per_s,
-    gpu_bf16_flop_per_s,
-    gpu_fp8_flop_per_s,
-    gpu_fp4_flop_per_s,
-):
-    """Dense peak of one GPU in the format the training matmuls are done in."""
-    wide = gpu_fp32_flop_per_s if train_compute_format == "fp32" else gpu_tf32_flop_per_s
-    half = gpu_fp16_flop_per_s if train_compute_format == "fp16" else gpu_bf16_flop_per_s
-    low = gpu_fp8_flop_per_s if train_compute_format == "fp8" else gpu_fp4_flop_per_s
-    high = half if train_compute_format == "fp16" or train_compute_format == "bf16" else low
-    return wide if train_compute_format == "fp32" or train_compute_format == "tf32" else high
-
-
-@metric(
-    unit="",
-    source=f"{PALM}; assumed: accelerator row, train_mfu_basis; format and routing factors in defaults and precisions",
-)
-def mfu(gpu_train_mfu, train_mfu_factor, moe_mfu_factor, num_moe_layers):
-    """Share of the dense peak that training is assumed to reach, in model FLOPs."""
-    return gpu_train_mfu * train_mfu_factor * (moe_mfu_factor if num_moe_layers > 0 else 1.0)
-
-
-@metric(unit="GPU-hour", source=PALM)
-def train_gpu_hours(train_flops, train_peak_flop_per_s, mfu):
-    """GPU-hours of the whole training run at the assumed utilization; restarts and failed runs are not in it."""
-    return train_flops / (train_peak_flop_per_s * mfu * 3600.0)
-
-
-@metric(unit="day", source="arithmetic")
-def train_days(train_gpu_hours, num_gpus):
-    """Days of training on num_gpus GPUs."""
-    return train_gpu_hours / (24.0 * num_gpus)
 
 
 @metric(unit="USD", source=PRICES)

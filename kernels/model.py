@@ -23,6 +23,7 @@ from kernels import (
     schedule,
     sharding,
     stages,
+    train_time,
     training_memory,
     training_overhead,
     training_stages,
@@ -45,7 +46,7 @@ MODULES = (
     *(loss, repetition, precision, experts, corrections, quantisation, vocabulary, optimum, schedule),
     *(attention_activations, activations, sharding, stages, workspace),
     *(training_stages, training_memory, training_overhead),
-    *(roofline, cost, lifetime),
+    *(roofline, train_time, cost, lifetime),
 )
 METRICS = [m for module in MODULES for m in metrics_of(module)]
 GRAPH = Graph(
