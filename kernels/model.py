@@ -23,6 +23,13 @@ from kernels import (
     schedule,
     sharding,
     stages,
+    train_communication,
+    train_compute,
+    train_data_parallel,
+    train_elementwise,
+    train_layers,
+    train_rates,
+    train_step,
     train_time,
     training_memory,
     training_overhead,
@@ -47,6 +54,8 @@ MODULES = (
     *(loss, repetition, precision, experts, corrections, quantisation, vocabulary, optimum, schedule),
     *(attention_activations, activations, sharding, stages, workspace),
     *(training_stages, training_memory, training_overhead),
+    *(train_rates, train_compute, train_elementwise, train_communication, train_layers),
+    *(train_data_parallel, train_step),
     *(roofline, train_time, cost, lifetime),
 )
 METRICS = [m for module in MODULES for m in metrics_of(module)]

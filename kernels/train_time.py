@@ -1,4 +1,4 @@
-"""How long training takes: GPU-hours and days at the share of peak that it reaches."""
+"""How long training takes: GPU-hours and days at the share of peak that it reaches, assumed or timed."""
 
 from kernels.graph import metric
 
@@ -27,14 +27,26 @@ def train_peak_flop_per_s(
     unit="",
     source=f"{PALM}; assumed: accelerator row, train_mfu_basis; format and routing factors in defaults and precisions",
 )
-def mfu(gpu_train_mfu, train_mfu_factor, moe_mfu_factor, num_moe_layers):
-    """Share of the dense peak that training is assumed to reach, in model FLOPs."""
+def assumed_mfu(gpu_train_mfu, train_mfu_factor, moe_mfu_factor, num_moe_layers):
+    """Share of the dense peak that training is assumed to reach under a good layout, in model FLOPs."""
     return gpu_train_mfu * train_mfu_factor * (moe_mfu_factor if num_moe_layers > 0 else 1.0)
+
+
+@metric(unit="", source=f"{PALM}; assumed, or timed under the layout that is given: parallelism")
+def mfu(parallelism, assumed_mfu, step_mfu):
+    """Share of the dense peak that training reaches, in model FLOPs."""
+    return assumed_mfu if parallelism == "assumed" else step_mfu
+
+
+@metric(unit="", source=f"{PALM}: with what the backward pass computes again")
+def hfu(mfu, train_hardware_flops_per_token, train_flops_per_token):
+    """Share of the dense peak that training reaches, recomputed FLOPs included."""
+    return mfu * train_hardware_flops_per_token / train_flops_per_token
 
 
 @metric(unit="GPU-hour", source=PALM)
 def train_gpu_hours(train_flops, train_peak_flop_per_s, mfu):
-    """GPU-hours of the whole training run at the assumed utilization; restarts and failed runs are not in it."""
+    """GPU-hours of the whole training run at that utilization; restarts and failed runs are not in it."""
     return train_flops / (train_peak_flop_per_s * mfu * 3600.0)
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernels import law_inputs, train_inputs
+from kernels import law_inputs, step_inputs, train_inputs
 from kernels.graph import Input, near
 from kernels.inputs import FORMATS, INPUTS
 from sweep.errors import SweepError
@@ -36,10 +36,12 @@ GPU_SETS = (
     *(f"gpu_compute_share_{width}" for width in WIDTHS),
     *(f"gpu_gemm_overhead_s_{width}" for width in WIDTHS),
     *("gpu_train_mfu", "gpu_usd_per_hour", "gpu_tdp_w"),
+    *(i.name for i in step_inputs.GPU),
 )
 TRAIN_SETS = (
     *("train_compute_format", "train_mfu_factor", "train_number_kind", "train_weight_bits", "train_activation_bits"),
     *("train_kv_bits", "train_exponent_bits", "train_mantissa_bits", "train_scale_block"),
+    *(i.name for i in step_inputs.PRECISION),
 )
 LAW_COEFFICIENTS = (
     "law_floor_nats",
@@ -190,8 +192,8 @@ KINDS: dict[str, RecordKind] = {
         RecordKind(
             "train_framework",
             "train_frameworks.csv",
-            "what training frameworks keep beside",
-            _names(train_inputs.FRAMEWORK),
+            "what training frameworks keep beside, and what time they take",
+            _names((*train_inputs.FRAMEWORK, *step_inputs.FRAMEWORK)),
         ),
         RecordKind("model", "models.csv", "published models", MODEL_SETS),
     )

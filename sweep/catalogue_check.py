@@ -197,7 +197,7 @@ def _check_default(row: dict[str, str]) -> Iterator[str]:
     for column in ("value", "source", "meaning"):
         if not row.get(column):
             yield f"{column} is empty"
-    yield from one_of(row, "confidence", (*CONFIDENCE, "assumed"))
+    yield from one_of(row, "confidence", (*CONFIDENCE, "assumed", "fitted"))
     if name in WORDS:
         yield from one_of(row, "value", WORDS[name])
     elif name in FLAGS:

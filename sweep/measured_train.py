@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from kernels.model import GRAPH
 from sweep.measured import Ask, Design, Figure, NotEvaluated, Row, device, shape
+from sweep.measured_runs import run
 
 NEEDED = ("train_precision",)
 GIB = 2.0**30
@@ -34,7 +35,7 @@ GIVEN = ("train_tokens",)  # printed, but what the rest is measured over
 PASSED = (
     *("sequence_length", "global_batch_size", "micro_batch_size", "tensor_parallel", "pipeline_parallel"),
     *("pipeline_interleave", "data_parallel", "context_parallel", "expert_parallel", "zero_stage"),
-    *("sequence_parallel", "recompute", "optimizer", "num_gpus"),
+    *("optimizer_shard_ranks", "sequence_parallel", "recompute", "optimizer", "num_gpus"),
 )
 
 
@@ -63,7 +64,8 @@ def _figure(row: Row, quantity: str) -> Figure:
 
 def _base(row: Row) -> Design:
     design = shape(row) | device(row) | {"train_precision": row.known("train_precision")}
-    return design | {name: row.text(name) for name in PASSED if name in GRAPH.inputs and row.text(name)}
+    design |= {name: row.text(name) for name in PASSED if name in GRAPH.inputs and row.text(name)}
+    return design | run(row)
 
 
 def _token_s(row: Row) -> float:
@@ -77,15 +79,39 @@ def _token_s(row: Row) -> float:
 
 
 def _step(row: Row, figure: Figure) -> Figure:
-    """By the model of a training step where there is one, else by the assumed share of peak."""
+    """By the model of a training step where the layout is known, else by the assumed share of peak."""
     if row.text("phase") == "lora":
         raise NotEvaluated("phase: gradients of adapters alone are not evaluated")
     measured, design = _token_s(row), _base(row)
-    if "train_tokens_per_s_per_gpu" in GRAPH:
-        ask = Ask("train_tokens_per_s_per_gpu", design)
-        return replace(figure, measured=measured, asks=(ask,), predicted=lambda rate: 1.0 / rate)
-    ask = Ask("train_gpu_hours", design | {"train_tokens": 1.0})
-    return replace(figure, measured=measured, asks=(ask,), predicted=lambda hours: 3600.0 * hours)
+    if row.text("recompute") == "partial":
+        return _partly(row, replace(figure, measured=measured), design)
+    return replace(figure, measured=measured, asks=(_hours_of_a_token(design),), predicted=_seconds)
+
+
+def _hours_of_a_token(design: Design) -> Ask:
+    return Ask("train_gpu_hours", design | {"train_tokens": 1.0})
+
+
+def _seconds(hours: float) -> float:
+    return 3600.0 * hours
+
+
+def _partly(row: Row, figure: Figure, design: Design) -> Figure:
+    """Some layers done again: between none and all of them, by what HFU is above MFU of a third that all would be."""
+    if not (row.text("hfu") and row.text("mfu")):
+        raise NotEvaluated("recompute: which part is done again is not known")
+    share = min(1.0, 3.0 * (row.amount("hfu") / row.amount("mfu") - 1.0))
+    asks = tuple(_hours_of_a_token(design | {"recompute": which}) for which in ("none", "full"))
+    return replace(figure, asks=asks, predicted=lambda none, full: _seconds(none + share * (full - none)))
+
+
+def _layer(metric: str, column: str) -> Callable[[Row, Figure], Figure]:
+    """Passes of one layer of one micro batch."""
+
+    def figure_of(row: Row, figure: Figure) -> Figure:
+        return replace(figure, measured=row.amount(column), asks=(Ask(metric, _base(row)),))
+
+    return figure_of
 
 
 def _hours(row: Row, figure: Figure) -> Figure:
@@ -111,6 +137,8 @@ def _gib(metric: str, column: str) -> Callable[[Row, Figure], Figure]:
 _PREDICTED: dict[str, Callable[[Row, Figure], Figure]] = {
     "train_token_s": _step,
     "gpu_hours": _hours,
+    "layer_s": _layer("layer_s", "iteration_s"),
+    "layer_forward_s": _layer("layer_forward_s", "forward_s"),
     "peak_memory_gib": _gib("train_bytes_per_gpu", "peak_memory_gib"),
     "activation_memory_gib": _gib("activation_bytes", "activation_memory_gib"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernels.graph import Graph, near
-from sweep import catalogue
+from sweep import catalogue, split
 from sweep.axisvalues import listed
 from sweep.errors import Collector, Problem
 from sweep.formulas import SHORT
@@ -200,10 +200,11 @@ class Values(Collector):
                 for key, column in self._record_columns(graph, name, [record], f"default {name}", covered).items():
                     values[key] = column[0].item()
             elif name in graph.inputs and name not in covered:
-                code = self.value(graph, name, default.value, f"default {name}", default.value, True)
+                value = split.follows(name, default.value, covered)
+                code = self.value(graph, name, value, f"default {name}", value, True)
                 assert code is not None
                 values[name] = code
-                stated[name] = str(default.value)
+                stated[name] = str(value)
         for name, declared in graph.inputs.items():
             if declared.formula is not None and name not in covered and name not in self.partly_said:
                 stated[name] = declared.formula.text

@@ -149,7 +149,7 @@ def test_block_scales_add_to_the_bits_of_a_weight() -> None:
 
 def test_precisions_of_weights_caches_and_training_are_kept_apart() -> None:
     assert "kv_bf16" not in catalogue.records("precision")
-    trained = ["fp32", "tf32", "bf16", "fp16", "fp8_training", "int8_training", "fp4_training"]
+    trained = ["fp32", "tf32", "bf16", "fp16", "fp8_training", "int8_training", "fp4_training", "mxfp8", "nvfp4"]
     assert list(catalogue.records("train_precision")) == trained
     assert not {"fp8_training", "int8_training", "fp4_training"} & set(catalogue.records("precision"))
     assert number("kv_precision", "kv_q8_0", "kv_bits") == 8.5

@@ -1,0 +1,108 @@
+"""What data parallel ranks exchange in a step: gradients, weights; and the optimizer's own work."""
+
+from kernels.graph import metric
+
+ZERO = "Rajbhandari et al. 2019 (ZeRO), arXiv:1910.02054, section 7"
+FSDP = "Zhao et al. 2023 (PyTorch FSDP), arXiv:2304.11277, section 3.3"
+
+
+@metric(unit="", source="arithmetic: the fullest stage, a table or head beside its layers")
+def stepped_params_per_gpu(first_stage_params, first_stage_table_params):
+    """Parameters of the first stage on one GPU, routed experts apart."""
+    return first_stage_params + first_stage_table_params
+
+
+@metric(unit="", source="arithmetic")
+def stepped_expert_params_per_gpu(later_stage_moe_layers, expert_params_per_gpu):
+    """Parameters of a stage's routed experts on one GPU."""
+    return later_stage_moe_layers * expert_params_per_gpu
+
+
+@metric(unit="byte", source=ZERO)
+def gradient_exchange_bytes(
+    stepped_params_per_gpu,
+    stepped_expert_params_per_gpu,
+    data_ranks,
+    expert_parallel,
+    gradient_bytes_per_param,
+    weight_bytes_per_param,
+    zero_stage,
+):
+    """Bytes through one GPU's links for gradients summed and stepped weights gathered, once a step, below stage 3."""
+    others = (data_ranks - 1.0) / data_ranks
+    expert_others = max(0.0, 1.0 - expert_parallel / data_ranks)
+    every = stepped_params_per_gpu * others + stepped_expert_params_per_gpu * expert_others
+    back = gradient_bytes_per_param if zero_stage == 0 else weight_bytes_per_param
+    return every * (gradient_bytes_per_param + back)
+
+
+@metric(unit="byte", source=FSDP)
+def gather_exchange_bytes(
+    stepped_params_per_gpu, stepped_expert_params_per_gpu, shard_ranks, expert_parallel, weight_bytes_per_param
+):
+    """Bytes through one GPU's links for weights gathered twice and gradients dealt out, each micro batch at stage 3."""
+    others = (shard_ranks - 1.0) / shard_ranks
+    expert_others = max(0.0, 1.0 - expert_parallel / shard_ranks)
+    every = stepped_params_per_gpu * others + stepped_expert_params_per_gpu * expert_others
+    return every * 3.0 * weight_bytes_per_param
+
+
+@metric(unit="byte", source=f"{FSDP}: hybrid sharding")
+def copies_exchange_bytes(
+    stepped_params_per_gpu, stepped_expert_params_per_gpu, data_ranks, shard_ranks, weight_bytes_per_param
+):
+    """Bytes through one GPU's links for the gradients of its share summed over copies, once a step, at stage 3."""
+    copies = data_ranks / shard_ranks
+    held = (stepped_params_per_gpu + stepped_expert_params_per_gpu) / shard_ranks
+    return 2.0 * (copies - 1.0) / copies * held * weight_bytes_per_param
+
+
+@metric(unit="s", source=f"{ZERO}; {FSDP}")
+def data_exchange_s(
+    zero_stage,
+    gradient_exchange_bytes,
+    gather_exchange_bytes,
+    copies_exchange_bytes,
+    data_byte_per_s,
+    data_ring_s,
+    shard_byte_per_s,
+    shard_ring_s,
+    scaleout_byte_per_s,
+    micro_batches,
+    stage_layers,
+):
+    """All collectives of data parallel ranks in a step, as if nothing hid them."""
+    once = gradient_exchange_bytes / data_byte_per_s + 2.0 * data_ring_s
+    each = gather_exchange_bytes / shard_byte_per_s + 3.0 * stage_layers * shard_ring_s
+    copies = copies_exchange_bytes / scaleout_byte_per_s if copies_exchange_bytes > 0.0 else 0.0
+    return micro_batches * each + copies if zero_stage == 3 else once
+
+
+@metric(unit="s", source="fitted: data_overlap_share; a backward pass, or with stage 3 every pass, may hide them")
+def data_wait_s(zero_stage, data_exchange_s, slowest_stage_s, micro_batches, data_overlap_share):
+    """What a step waits for data parallel collectives."""
+    passes = micro_batches * slowest_stage_s if zero_stage == 3 else 0.6 * slowest_stage_s
+    return max(data_exchange_s * (1.0 - data_overlap_share), data_exchange_s - data_overlap_share * passes)
+
+
+@metric(unit="s", source="arithmetic: gradient, master copy and moments read, master copy, moments and weight written")
+def optimizer_step_s(
+    stepped_params_per_gpu,
+    stepped_expert_params_per_gpu,
+    zero_stage,
+    optimizer_shard_ranks,
+    expert_parallel,
+    weight_bytes_per_param,
+    gradient_bytes_per_param,
+    master_bytes_per_param,
+    state_bytes_per_param,
+    elementwise_byte_per_s,
+):
+    """The optimizer's pass over what one GPU steps, with the gradients' norm taken before."""
+    ranks = optimizer_shard_ranks if zero_stage > 0 else 1
+    expert_ranks = max(1.0, optimizer_shard_ranks / expert_parallel) if zero_stage > 0 else 1.0
+    stepped = stepped_params_per_gpu / ranks + stepped_expert_params_per_gpu / expert_ranks
+    moved = (
+        2.0 * gradient_bytes_per_param + 2.0 * (master_bytes_per_param + state_bytes_per_param) + weight_bytes_per_param
+    )
+    return stepped * moved / elementwise_byte_per_s

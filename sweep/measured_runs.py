@@ -1,0 +1,83 @@
+"""What a training measurement says of its run beyond columns that are inputs: framework, kernels, network, overlap.
+
+Each follows from words of the row; where runs of one source have something in common that no column says, the source
+stands here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from sweep import catalogue
+from sweep.measured import Design, Row
+
+# Records of data/train_frameworks.csv by words of the column framework; the first that fits.
+FRAMEWORKS = {
+    "DeepSpeed ZeRO-3": "deepspeed",
+    "Liger": "deepspeed_liger",
+    "composer": "composer_fsdp",
+    "torchtitan": "torchtitan",
+    "nanotron": "nanotron",
+    "InternEvo": "internevo",
+    "PyTorch FSDP": "fsdp_compiled",
+    "nanoGPT": "fsdp_compiled",
+    "MaxText": "maxtext",
+    "TE 2": "megatron_te",
+    "Bridge": "megatron_te",
+    "NeMo 2": "megatron_te",
+    "NeMo scripts": "megatron_te",
+    "Megatron-Core": "megatron_te",
+    "Primus": "megatron_te",
+}
+DEEPSPEED_PIPELINES = ("bigscience-a100", "bigscience-v100", "mt-nlg")  # Megatron's model in DeepSpeed's own schedule
+MEGATRON = ("Megatron", "NeMo", "Primus")
+OVERLAPS = ("tensor", "tensor_forward", "context", "expert", "pipeline", "data")
+
+
+def run(row: Row) -> Design:
+    """Inputs of the row's run that are in none of its columns of the same name."""
+    found: Design = {"mtp_layers": row.text("mtp_layers_trained") or "0"}
+    if row.text("tensor_parallel") and row.text("pipeline_parallel"):
+        found["parallelism"] = "given"
+    if row.text("attention_kernel").startswith("unfused"):
+        found |= {"flash_attention": "0", "dropout": "1"}
+    if row.text("internode_gbit_s_per_gpu"):
+        found["gpu_scaleout_bit_per_s"] = row.amount("internode_gbit_s_per_gpu") * 1e9
+    if "overlap switched off" in row.text("notes"):
+        found |= {f"{what}_overlap_share": "0" for what in OVERLAPS}
+    return found | _framework(row) | _copies(row) | _runs_of_layers(row)
+
+
+def _framework(row: Row) -> Design:
+    name = row.text("framework")
+    found: Design = {"optimizer": "adam_18"} if any(words in name for words in MEGATRON) else {}
+    record = next((record for words, record in FRAMEWORKS.items() if words in name), "")
+    if row.text("source_group") in DEEPSPEED_PIPELINES and "DeepSpeed" in name:
+        record = "deepspeed"
+    if record == "torchtitan" and "eager" in row.text("notes"):
+        record = "torchtitan_eager"
+    return found | ({"train_framework": record} if record else {})
+
+
+def _copies(row: Row) -> Design:
+    """How many ranks share weights where a row says that they do so within a slice or a node, with copies beyond."""
+    replicas = row.number_of("data_parallel") or 1.0
+    known = catalogue.records("gpu")[row.text("gpu")].values
+    network = row.text("internode_gbit_s_per_gpu") or not math.isnan(float(known["gpu_scaleout_bit_per_s"]))
+    slices = re.search(r"(\d+) slices\b", row.text("notes"))
+    if slices and network and replicas % int(slices[1]) == 0:
+        return {"optimizer_shard_ranks": str(int(replicas) // int(slices[1]))}
+    if row.text("fsdp") == "hybrid_shard" or "FSDP inside the node" in row.text("notes"):
+        return {"optimizer_shard_ranks": f"{min(float(known['gpu_scaleup_domain']), replicas):.0f}"}
+    return {}
+
+
+def _runs_of_layers(row: Row) -> Design:
+    """At most as many runs of layers as there are layers: some hold a table or the head alone."""
+    stages, runs = row.number_of("pipeline_parallel"), row.number_of("pipeline_interleave")
+    layers = row.number_of("num_layers")
+    if stages and runs and layers and stages * runs > layers:
+        fewer = (k for k in range(int(runs), 0, -1) if runs % k == 0 and stages * k <= layers)
+        return {"pipeline_interleave": str(next(fewer, 1))}
+    return {}
