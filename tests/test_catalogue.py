@@ -252,7 +252,7 @@ def test_digest_follows_every_byte_of_every_file(copy: Path) -> None:
         ("precisions.csv", "kv_bf16", {"kv_bits": ""}, "kv_bf16: kv_bits is empty"),
         ("precisions.csv", "nvfp4", {"served_bits": ""}, "nvfp4: served_bits is empty"),
         ("precisions.csv", "nvfp4", {"served_bits": "5"}, "served_bits is above weight_bits"),
-        ("precisions.csv", "nvfp4", {"train_kv_bits": "16"}, "train_kv_bits is given without train_compute_format"),
+        ("precisions.csv", "mxfp4", {"train_kv_bits": "16"}, "train_kv_bits is given without train_compute_format"),
         ("precisions.csv", "bf16", {"train_mantissa_bits": "8"}, "are more than train_weight_bits"),
         ("precisions.csv", "bf16", {"train_scale_block": ""}, "train_scale_block is empty"),
         ("precisions.csv", "bf16", {"train_format_source": ""}, "train_format_source is empty"),

@@ -1,0 +1,182 @@
+"""The time of a training step: published steps, a count kernel by kernel, and what has to hold of any of it."""
+
+import math
+from functools import lru_cache
+
+import polars as pl
+import pytest
+
+from kernels.evaluate import evaluate
+from kernels.model import GRAPH
+from sweep import catalogue
+from sweep.points import evaluate_rows
+from sweep.resolve import loads, single
+from tests import naive_step
+
+pytestmark = pytest.mark.nojit
+
+Number = int | float | str
+Design = dict[str, Number]
+STEP_PARTS = ("passes_s", "pipeline_bubble_s", "pipeline_wait_s", "data_wait_s", "optimizer_step_s")
+
+
+@lru_cache
+def chosen(records: frozenset[tuple[str, Number]]) -> dict[str, int | float]:
+    """The inputs that records and defaults set, words as codes."""
+    return dict(single({name: str(identity) for name, identity in records}).fixed)
+
+
+def inputs(design: Design) -> dict[str, int | float]:
+    """A design's inputs, its own over those of its records."""
+    records = frozenset((name, v) for name, v in design.items() if name in catalogue.KINDS)
+    own = {name: v for name, v in design.items() if name not in catalogue.KINDS}
+    return chosen(records) | {n: GRAPH.words[n].index(v) if isinstance(v, str) else v for n, v in own.items()}
+
+
+def values(metrics: list[str], design: Design, **changed: Number) -> dict[str, float]:
+    found = evaluate(GRAPH, metrics, inputs({"parallelism": "given", **design, **changed}))
+    return {name: float(found[name]) for name in metrics}
+
+
+def value(metric: str, design: Design, **changed: Number) -> float:
+    return values([metric], design, **changed)[metric]
+
+
+def described(design: Design) -> dict[str, Number]:
+    """Every input of a design, those that follow from others too, words as they are written."""
+    names = [*(i for i in GRAPH.inputs)]
+    given = inputs(design)
+    found = evaluate(GRAPH, [n for n in names if n in given or GRAPH.inputs[n].formula is not None], given)
+    return {n: GRAPH.words[n][int(v)] if n in GRAPH.words else v for n, v in found.items()}
+
+
+LLAMA: Design = {  # Llama 3.1 8B is the default shape
+    "gpu": "h100_sxm", "train_precision": "bf16", "train_framework": "tensors_only", "optimizer": "adam_18",
+    "num_gpus": 64, "sequence_length": 8192, "global_batch_size": 256, "zero_stage": 1, "micro_batch_size": 1,
+    "tensor_parallel": 2, "pipeline_parallel": 4,
+}  # fmt: skip
+MIXTURE: Design = {
+    "num_experts": 32, "experts_per_token": 4, "expert_ffn_size": 1792, "num_moe_layers": 28, "first_dense_layers": 4,
+    "shared_expert_ffn_size": 2048, "expert_parallel": 8, "tensor_parallel": 1, "num_gpus": 128,
+}  # fmt: skip
+GPT: Design = {
+    "ffn_gated": 0, "ffn_size": 16384, "vocab_size": 51200, "num_kv_heads": 32, "dropout": 1, "flash_attention": 0,
+    "sequence_length": 2048, "gpu": "a100_sxm_80", "train_precision": "fp16", "sequence_parallel": 0,
+    "tied_embeddings": 1,
+}  # fmt: skip
+DESIGNS: dict[str, Design] = {
+    "dense": LLAMA,
+    "selective": LLAMA | {"recompute": "selective", "pipeline_interleave": 2},
+    "torchtitan": LLAMA | {"train_framework": "torchtitan", "recompute": "selective", "zero_stage": 3},
+    "full shard": LLAMA | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "optimizer": "adam_16"},
+    "hybrid shard": LLAMA
+    | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "optimizer_shard_ranks": 8, "num_gpus": 128},
+    "context": LLAMA | {"context_parallel": 4, "num_gpus": 128, "gpu": "b200_sxm", "train_precision": "fp8_training"},
+    "deepspeed": LLAMA | GPT | {"train_framework": "deepspeed", "recompute": "full", "zero_stage": 0},
+    "narrow heads": LLAMA | GPT | {"num_heads": 40, "num_kv_heads": 40, "head_dim": 100, "tensor_parallel": 8},
+    "launches": LLAMA | {"sequence_length": 256, "hidden_size": 1024, "num_heads": 8, "ffn_size": 2816},
+    "experts": LLAMA | MIXTURE,
+    "experts far": LLAMA | MIXTURE | {"expert_parallel": 32, "gpu": "b200_sxm", "train_precision": "mxfp8"},
+    "experts fp4": LLAMA | MIXTURE | {"gpu": "gb200", "train_precision": "nvfp4", "train_framework": "megatron_te"},
+    "tensor far": LLAMA | {"tensor_parallel": 16, "num_heads": 32, "num_kv_heads": 16, "pipeline_parallel": 1},
+}
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_step_takes_what_its_kernels_and_transfers_take_one_by_one(name: str) -> None:
+    design = DESIGNS[name]
+    d = described(design)
+    found = values(["dense_layer_forward_s", "dense_layer_backward_s", "head_s", *STEP_PARTS, "train_step_s"], design)
+    forward, backward = naive_step.layer_passes(d, moe=False)
+    assert found["dense_layer_forward_s"] == pytest.approx(forward, rel=1e-9)
+    assert found["dense_layer_backward_s"] == pytest.approx(backward, rel=1e-9)
+    assert found["head_s"] == pytest.approx(naive_step.head_passes(d), rel=1e-9)
+    if int(d["num_moe_layers"]) > 0:
+        mixed = values(["moe_layer_forward_s", "moe_layer_backward_s"], design)
+        assert tuple(mixed.values()) == pytest.approx(naive_step.layer_passes(d, moe=True), rel=1e-9)
+    assert found["optimizer_step_s"] == pytest.approx(naive_step.optimizer_s(d), rel=1e-9)
+    assert found["train_step_s"] == pytest.approx(sum(found[part] for part in STEP_PARTS))
+    assert found["train_step_s"] == pytest.approx(naive_step.step_s(d), rel=1e-9)
+
+
+@pytest.mark.parametrize(("stages", "batches"), [(2, 2), (4, 4), (4, 9), (8, 8), (5, 20)])
+def test_a_pipeline_takes_its_passes_and_the_bubble_as_played_through(stages: int, batches: int) -> None:
+    played = naive_step.played(stages, batches, 1.0, 2.5)
+    assert played == pytest.approx(3.5 * (batches + stages - 1))
+
+
+# Korthikanti et al. 2022, arXiv:2205.05198, table 5: seconds of an iteration, full recomputation and with selective
+# recomputation and sequence parallelism; 8 and 64 A100. The factors are fitted on these rows among others.
+PUBLISHED = {("22B", "full"): 1.42, ("22B", "selective"): 1.10, ("175B", "full"): 18.13, ("175B", "selective"): 13.75}
+
+
+@pytest.mark.parametrize(("size", "recompute"), PUBLISHED)
+def test_published_iterations_are_met_within_four_per_cent(size: str, recompute: str) -> None:
+    from tests.test_training_memory import gpt
+
+    design = gpt(size, recompute=recompute, sequence_parallel=int(recompute == "selective"))
+    found = value("train_step_s", design | {"gpu": "a100_sxm_80", "train_precision": "fp16"})
+    assert found == pytest.approx(PUBLISHED[size, recompute], rel=0.04)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_rates_agree_with_the_step(name: str) -> None:
+    names = ["mfu", "step_mfu", "hfu", "train_tokens_per_s_per_gpu", "train_step_s", "train_gpu_hours", "train_tokens"]
+    found = values(names, DESIGNS[name])
+    assert found["mfu"] == found["step_mfu"] <= found["hfu"] * (1 + 1e-12) < 1.0
+    hours = found["train_tokens"] / found["train_tokens_per_s_per_gpu"] / 3600.0
+    assert found["train_gpu_hours"] == pytest.approx(hours)
+    d = described(DESIGNS[name])
+    tokens = float(d["global_batch_size"]) * float(d["sequence_length"]) / float(d["num_gpus"])
+    assert found["train_tokens_per_s_per_gpu"] == pytest.approx(tokens / found["train_step_s"])
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_better_hardware_and_more_overlap_never_slow_a_step(name: str) -> None:
+    design = DESIGNS[name]
+    d = described(design)
+    before = value("train_step_s", design)
+    for faster in (
+        *("gpu_memory_byte_per_s", "gpu_scaleup_byte_per_s", "gpu_scaleout_bit_per_s", "gpu_bf16_flop_per_s"),
+        *("gpu_scaleup_domain", "gpu_matmul_factor"),
+    ):
+        assert value("train_step_s", design, **{faster: 2.0 * float(d[faster])}) <= before * (1 + 1e-12), faster
+    for share in ("tensor", "tensor_forward", "context", "expert", "pipeline", "data"):
+        assert value("train_step_s", design, **{f"{share}_overlap_share": 1.0}) <= before * (1 + 1e-12), share
+
+
+def test_one_gpu_waits_for_nobody() -> None:
+    alone = LLAMA | {"tensor_parallel": 1, "pipeline_parallel": 1, "num_gpus": 1, "gpu_scaleout_bit_per_s": math.nan}
+    found = values([*STEP_PARTS, "tensor_forward_s", "context_forward_s", "expert_forward_s"], alone)
+    assert found.pop("passes_s") > 0.0
+    assert found.pop("optimizer_step_s") > 0.0
+    assert set(found.values()) == {0.0}
+
+
+def test_what_no_link_is_known_for_has_no_time() -> None:
+    assert math.isnan(value("train_step_s", LLAMA, gpu_scaleout_bit_per_s=math.nan))
+    assert math.isnan(value("train_step_s", LLAMA, gpu="a100_sxm_80", train_precision="fp8_training"))
+
+
+def test_stages_that_do_not_divide_are_no_faster_than_their_mean_and_no_slower_than_the_fullest() -> None:
+    uneven = LLAMA | {"num_layers": 33}
+    found = values(["slowest_stage_s", "dense_layer_s", "head_s"], uneven)
+    mean = (33 * found["dense_layer_s"] + found["head_s"]) / 4
+    assert mean <= found["slowest_stage_s"] <= 9 * found["dense_layer_s"] + found["head_s"]
+
+
+def test_a_layout_is_timed_where_a_degree_is_given_and_only_there() -> None:
+    assert single({}).fixed["parallelism"] == GRAPH.words["parallelism"].index("assumed")
+    for name, said in {"tensor_parallel": 1, "micro_batch_size": 2, "zero_stage": 1, "data_parallel": 1024}.items():
+        assert single({name: str(said)}).fixed["parallelism"] == GRAPH.words["parallelism"].index("given")
+    word = single({"tensor_parallel": "1", "parallelism": "assumed"}).fixed["parallelism"]
+    assert word == GRAPH.words["parallelism"].index("assumed")
+    space = loads("[axes]\ntensor_parallel = [1, 2]\n")
+    assert space.stated["parallelism"] == "given"
+
+
+def test_rows_of_a_table_are_timed_where_they_give_a_degree() -> None:
+    frame = pl.DataFrame({"tensor_parallel": [None, 4], "num_gpus": [64, 64]})
+    found, bad = evaluate_rows(frame, ["mfu", "assumed_mfu", "step_mfu"])
+    assert not bad
+    assert found["mfu"].to_list() == [found["assumed_mfu"][0], found["step_mfu"][1]]
