@@ -250,10 +250,14 @@ def fastest_layout(
                             continue
                         if not (((data_parallel * context_parallel) % optimizer_shard_ranks) == 0):
                             continue
+                        micro_batches = float(maximum(1.0, ceil((global_batch_size / (data_parallel * micro_batch_size)))))
+                        mean_stage_s = float((((num_layers * layer_s) + head_s) / pipeline_parallel))
+                        balanced_passes_s = float((micro_batches * mean_stage_s))
+                        if not balanced_passes_s < least:
+                            continue
                         head_params_per_gpu__shared = (tied_embeddings and (pipeline_parallel == 1))
                         head_params_per_gpu__ends = (((lm_head_bias * vocab_size) + (final_norm * norm_params)) + (embedding_proj_dim * hidden_size))
                         head_params_per_gpu = int(((0 if head_params_per_gpu__shared else table_params_per_gpu) + head_params_per_gpu__ends))
-                        micro_batches = float(maximum(1.0, ceil((global_batch_size / (data_parallel * micro_batch_size)))))
                         first_stage_table_params = int((embedding_params_per_gpu + (head_params_per_gpu if (pipeline_parallel == 1) else 0)))
                         data_ranks = int((data_parallel * context_parallel))
                         data_domain_ranks = float(minimum((1.0 * data_ranks), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
@@ -283,15 +287,13 @@ def fastest_layout(
                             later_stage_moe_layers = int((num_moe_layers if (pipeline_parallel == 1) else later_stage_moe_layers__counted))
                             slowest_stage_s__routed = ((later_stage_moe_layers * moe_layer_s) if (later_stage_moe_layers > 0) else 0.0)
                             slowest_stage_s__dense = (((stage_layers - later_stage_moe_layers) * dense_layer_s) if (later_stage_moe_layers < stage_layers) else 0.0)
-                            slowest_stage_s__mean = (((num_layers * layer_s) + head_s) / pipeline_parallel)
                             slowest_stage_s__even = ((num_layers % (pipeline_parallel * pipeline_interleave)) == 0)
-                            slowest_stage_s__several = (((slowest_stage_s__dense + slowest_stage_s__routed) + head_s) if slowest_stage_s__even else maximum((slowest_stage_s__dense + slowest_stage_s__routed), slowest_stage_s__mean))
-                            slowest_stage_s = float((slowest_stage_s__mean if (pipeline_parallel == 1) else slowest_stage_s__several))
+                            slowest_stage_s__last = ((slowest_stage_s__dense + slowest_stage_s__routed) + (head_s if slowest_stage_s__even else 0.0))
+                            slowest_stage_s = float((mean_stage_s if (pipeline_parallel == 1) else maximum(slowest_stage_s__last, mean_stage_s)))
                             passes_s = float((micro_batches * slowest_stage_s))
                             if not passes_s < least:
                                 continue
-                            pipeline_bubble_s__mean = (((num_layers * layer_s) + head_s) / pipeline_parallel)
-                            pipeline_bubble_s = float((((pipeline_parallel - 1.0) / pipeline_interleave) * pipeline_bubble_s__mean))
+                            pipeline_bubble_s = float((((pipeline_parallel - 1.0) / pipeline_interleave) * mean_stage_s))
                             pipeline_transfer_s__sent = (((activation_tokens * hidden_size) * activation_element_bytes) / tensor_parallel)
                             pipeline_transfer_s__inside = ((pipeline_transfer_s__sent / scaleup_byte_per_s) + collective_launch_s)
                             pipeline_transfer_s__beyond = ((pipeline_transfer_s__sent / scaleout_byte_per_s) + scaleout_hop_s)
