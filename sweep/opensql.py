@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kernels.language import Formula
 
 NAME = "open.sql"
-CATALOGUE = ("accelerators", "precisions", "laws", "models")
+CATALOGUE = ("accelerators", "precisions", "laws", "models", "prices", "grids")
 MACROS = (  # files of queries/macros/, each after those whose macros it uses
     "steps",
     "stairs",
