@@ -8,8 +8,9 @@ LEVIATHAN = "Leviathan et al. 2022, arXiv:2211.17192"
 @metric(unit="token", source=f"{LEVIATHAN}, equation 1")
 def draft_expected_tokens(draft_tokens, draft_acceptance_rate):
     """Tokens that one check is expected to yield: those kept before the first refusal, and the model's own next one."""
-    kept = (1.0 - draft_acceptance_rate ** (draft_tokens + 1)) / (1.0 - draft_acceptance_rate)
-    return draft_tokens + 1.0 if draft_acceptance_rate == 1.0 else kept
+    refused = 1.0 - draft_acceptance_rate
+    all_kept = draft_acceptance_rate ** (draft_tokens + 1)
+    return draft_tokens + 1.0 if refused == 0.0 else (1.0 - all_kept) / refused
 
 
 @metric(
@@ -43,7 +44,7 @@ def drafting_s(draft_tokens, draft_cost_share, decode_step_s):
     return draft_tokens * draft_cost_share * decode_step_s
 
 
-@metric(unit="s", source=f"{LEVIATHAN}, theorem 3.8")
+@metric(unit="s/token", source=f"{LEVIATHAN}, theorem 3.8")
 def decode_s_per_token(draft_tokens, decode_step_s, verify_step_s, drafting_s, draft_expected_tokens):
     """Time a sequence takes for one token while it is decoded: a step, or drafts and a check over what they yield."""
     return decode_step_s if draft_tokens == 0 else (verify_step_s + drafting_s) / draft_expected_tokens
