@@ -6,6 +6,7 @@ from other inputs are the formulas at the end.
 
 from kernels.graph import Input, declared_input, default
 from kernels.law_inputs import LAW_INPUTS
+from kernels.price_inputs import PRICE_INPUTS
 from kernels.step_inputs import STEP_INPUTS
 from kernels.train_inputs import TRAIN_INPUTS
 
@@ -185,4 +186,14 @@ DERIVED = tuple(
     declared_input(function)
     for function in (num_heads, num_kv_heads, ffn_size, experts_per_token, expert_ffn_size, num_moe_layers)
 )
-INPUTS: tuple[Input, ...] = (*SHAPE, *TRAINING, *SERVING, *HARDWARE, *LAW_INPUTS, *DERIVED, *TRAIN_INPUTS, *STEP_INPUTS)
+INPUTS: tuple[Input, ...] = (
+    *SHAPE,
+    *TRAINING,
+    *SERVING,
+    *HARDWARE,
+    *LAW_INPUTS,
+    *DERIVED,
+    *TRAIN_INPUTS,
+    *STEP_INPUTS,
+    *PRICE_INPUTS,
+)

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernels import law_inputs, step_inputs, train_inputs
+from kernels import law_inputs, price_inputs, step_inputs, train_inputs
 from kernels.graph import Input, near
 from kernels.inputs import FORMATS, INPUTS
 from sweep.errors import SweepError
@@ -37,6 +37,7 @@ GPU_SETS = (
     *(f"gpu_gemm_overhead_s_{width}" for width in WIDTHS),
     *("gpu_train_mfu", "gpu_usd_per_hour", "gpu_tdp_w"),
     *(i.name for i in step_inputs.GPU),
+    *(i.name for i in price_inputs.GPU),
 )
 TRAIN_SETS = (
     *("train_compute_format", "train_mfu_factor", "train_number_kind", "train_weight_bits", "train_activation_bits"),
@@ -89,6 +90,8 @@ FILES = {
     "law_draws": "law_draws.csv",
     "optimizers": "optimizers.csv",
     "train_frameworks": "train_frameworks.csv",
+    "prices": "prices.csv",
+    "grids": "grids.csv",
     "models": "models.csv",
     "defaults": "defaults.csv",
     "sources": "sources.csv",
@@ -195,6 +198,8 @@ KINDS: dict[str, RecordKind] = {
             "what training frameworks keep beside, and what time they take",
             _names((*train_inputs.FRAMEWORK, *step_inputs.FRAMEWORK)),
         ),
+        RecordKind("price", "prices.csv", "prices of a GPU-hour", _names(price_inputs.PRICE)),
+        RecordKind("grid", "grids.csv", "CO2 of electricity by region", _names(price_inputs.GRID)),
         RecordKind("model", "models.csv", "published models", MODEL_SETS),
     )
 }

@@ -209,12 +209,14 @@ def _check_default(row: dict[str, str]) -> Iterator[str]:
 
 
 def _check_recipe(kind: str, row: dict[str, str]) -> Iterator[str]:
-    """An optimizer or a framework: every number and flag it sets, and where they are from."""
+    """An optimizer, a framework, a price or a grid: every number, flag and word it sets, and where they are from."""
     numbers = {name: RANGES[name] for name in KINDS[kind].sets if name in RANGES}
     yield from within(row, numbers, optional=False)
     for name in KINDS[kind].sets:
         if name in FLAGS:
             yield from one_of(row, name, ("0", "1"))
+        if name in WORDS:
+            yield from one_of(row, name, WORDS[name])
     yield from one_of(row, "confidence", (*CONFIDENCE, "assumed"))
     yield from sourced(row)
 
@@ -253,6 +255,8 @@ _CHECKS: dict[str, Callable[[dict[str, str]], Iterator[str]]] = {
     "law_draws": check_draw,
     "optimizers": partial(_check_recipe, "optimizer"),
     "train_frameworks": partial(_check_recipe, "train_framework"),
+    "prices": partial(_check_recipe, "price"),
+    "grids": partial(_check_recipe, "grid"),
     "models": _check_model,
     "defaults": _check_default,
     "sources": _check_source,

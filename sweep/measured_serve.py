@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sweep import measured_memory, measured_times
+from sweep import measured_memory, measured_power, measured_times
 from sweep.measured import Figure, NotEvaluated, Row
 from sweep.measured_times import WITHOUT_LENGTHS, without_lengths
 from sweep.saturated import BASIS
@@ -25,6 +25,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "kv_pool_gib": ("kv_pool_gib",),
     "kv_pool_tokens": ("kv_pool_tokens",),
     "peak_memory_gib": ("peak_memory_gib",),
+    "wall_power_w": ("wall_power_w",),
 }
 PREDICTED: dict[str, Callable[[Row, Figure, str], Figure]] = {
     "prefill_s": measured_times.prefill,
@@ -35,6 +36,7 @@ PREDICTED: dict[str, Callable[[Row, Figure, str], Figure]] = {
     "kv_pool_gib": measured_memory.pool,
     "kv_pool_tokens": measured_memory.pool_tokens,
     "peak_memory_gib": measured_memory.peak,
+    "wall_power_w": measured_power.wall,
 }
 UNPREDICTED = ("prefill_mfu",)  # the FLOPs its source counts are not told
 FOLLOWS = ("request_s", "output_token_s")  # from a prefill and a step, where a request prints both

@@ -276,7 +276,7 @@ def test_the_total_is_over_every_figure(serve: Comparison, train: Comparison) ->
 
 
 def test_a_group_without_figures_of_ours_has_no_errors(serve: Comparison) -> None:
-    (group,) = [line for line in serve.lines if line.group == "ollama-machines wall_power_w"]
+    (group,) = [line for line in serve.lines if line.group == "llm-d-planner non_torch_gib"]
     assert (group.covered, group.median_abs_pct_error, group.bias_pct, group.worst_id) == (0, None, None, "")
 
 
