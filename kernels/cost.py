@@ -18,9 +18,9 @@ def serve_s_per_token(prefill_s, output_tokens, decode_step_s, batch_size, conte
 
 
 @metric(unit="USD/Mtoken", source=PRICES)
-def serve_usd_per_million_tokens(serve_s_per_token, min_gpus_to_serve, gpu_usd_per_hour):
+def serve_usd_per_million_tokens(serve_s_per_token, serve_tensor_parallel, gpu_usd_per_hour):
     """Rent of a busy replica per million tokens served, prompts and answers."""
-    return 1e6 * serve_s_per_token * min_gpus_to_serve * gpu_usd_per_hour / 3600.0
+    return 1e6 * serve_s_per_token * serve_tensor_parallel * gpu_usd_per_hour / 3600.0
 
 
 @metric(unit="USD", source="Sardana et al. 2023, arXiv:2401.00448: training plus inference over the lifetime")

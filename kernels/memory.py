@@ -27,13 +27,34 @@ def serve_bytes(weight_bytes, kv_cache_bytes, linear_state_bytes):
     return weight_bytes + kv_cache_bytes + linear_state_bytes
 
 
-@metric(unit="byte", source="assumed planning rule: share of driver memory less a reserve; see the accelerator's row")
-def gpu_usable_bytes(gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes):
-    """Bytes of one GPU that weights and cache may take."""
-    return gpu_memory_bytes * gpu_usable_memory_share - gpu_reserved_bytes
+@metric(
+    unit="byte",
+    source="assumed planning rule: share of driver memory less a reserve, the accelerator's or what the engine takes",
+)
+def gpu_usable_bytes(
+    gpu_memory_bytes,
+    gpu_usable_memory_share,
+    gpu_reserved_bytes,
+    serve_activation_bytes,
+    engine_context_bytes,
+    engine_communicator_bytes,
+):
+    """Bytes of one GPU of several that weights and cache may take."""
+    taken = serve_activation_bytes + engine_context_bytes + engine_communicator_bytes
+    return gpu_memory_bytes * gpu_usable_memory_share - max(gpu_reserved_bytes, taken)
+
+
+@metric(unit="byte", source="a single GPU has no communication buffers")
+def gpu_usable_bytes_alone(
+    gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes, serve_activation_bytes, engine_context_bytes
+):
+    """Bytes of one GPU that weights and cache may take where it serves alone."""
+    taken = serve_activation_bytes + engine_context_bytes
+    return gpu_memory_bytes * gpu_usable_memory_share - max(gpu_reserved_bytes, taken)
 
 
 @metric(unit="", source="arithmetic: the smallest whole number of GPUs whose usable memory holds everything")
-def min_gpus_to_serve(serve_bytes, gpu_usable_bytes):
+def min_gpus_to_serve(serve_bytes, gpu_usable_bytes, gpu_usable_bytes_alone):
     """GPUs that hold one replica, weights and cache split evenly."""
-    return ceil(serve_bytes / gpu_usable_bytes)
+    together = max(2.0, ceil(serve_bytes / max(1.0, gpu_usable_bytes)))
+    return 1.0 if serve_bytes <= gpu_usable_bytes_alone else together

@@ -7,8 +7,10 @@ from kernels import (
     attention,
     attention_activations,
     cache,
+    collectives,
     corrections,
     cost,
+    decoding,
     experts,
     flops,
     lifetime,
@@ -17,10 +19,12 @@ from kernels import (
     optimum,
     parameters,
     precision,
+    prefill,
     quantisation,
     repetition,
     roofline,
     schedule,
+    serving,
     sharding,
     stages,
     train_time,
@@ -46,7 +50,8 @@ MODULES = (
     *(loss, repetition, precision, experts, corrections, quantisation, vocabulary, optimum, schedule),
     *(attention_activations, activations, sharding, stages, workspace),
     *(training_stages, training_memory, training_overhead),
-    *(roofline, train_time, cost, lifetime),
+    *(roofline, collectives, decoding, prefill, serving),
+    *(train_time, cost, lifetime),
 )
 METRICS = [m for module in MODULES for m in metrics_of(module)]
 GRAPH = Graph(
