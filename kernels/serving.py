@@ -42,6 +42,7 @@ def serve_activation_bytes(
     batch_size,
     vocab_size,
     engine_logit_bytes,
+    engine_activation_bytes,
     engine_chunk_tokens,
     prompt_tokens,
     hidden_size,
@@ -49,11 +50,11 @@ def serve_activation_bytes(
     experts_per_token,
     expert_ffn_size,
 ):
-    """What one rank sets aside for the widest pass: logits, the residual stream, what experts take in and give."""
+    """What one rank sets aside for the widest pass: logits, what a layer holds, what experts take in and give."""
     logits = max(engine_profiled_sequences, batch_size) * vocab_size * engine_logit_bytes
     tokens = min(engine_chunk_tokens, batch_size * max(1.0, prompt_tokens))
     experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
-    return logits + 2.0 * tokens * (hidden_size + (experts if num_moe_layers > 0 else 0))
+    return logits + tokens * (engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0))
 
 
 @metric(unit="byte", source="engine row")
