@@ -31,7 +31,18 @@ def serve_bytes(weight_bytes, kv_cache_bytes, linear_state_bytes):
     unit="byte",
     source="assumed planning rule: share of driver memory less a reserve, the accelerator's or what the engine takes",
 )
+def gpu_usable_bytes_alone(
+    gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes, serve_activation_bytes, engine_context_bytes
+):
+    """Bytes of one GPU that weights and cache may take where it serves alone, without communication buffers."""
+    taken = max(gpu_reserved_bytes, serve_activation_bytes + engine_context_bytes)
+    return gpu_memory_bytes * gpu_usable_memory_share - taken
+
+
+@metric(unit="byte", source="gpu_usable_bytes_alone, and less of it where several GPUs hold a replica")
 def gpu_usable_bytes(
+    serve_bytes,
+    gpu_usable_bytes_alone,
     gpu_memory_bytes,
     gpu_usable_memory_share,
     gpu_reserved_bytes,
@@ -39,22 +50,13 @@ def gpu_usable_bytes(
     engine_context_bytes,
     engine_communicator_bytes,
 ):
-    """Bytes of one GPU of several that weights and cache may take."""
-    taken = serve_activation_bytes + engine_context_bytes + engine_communicator_bytes
-    return gpu_memory_bytes * gpu_usable_memory_share - max(gpu_reserved_bytes, taken)
-
-
-@metric(unit="byte", source="a single GPU has no communication buffers")
-def gpu_usable_bytes_alone(
-    gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes, serve_activation_bytes, engine_context_bytes
-):
-    """Bytes of one GPU that weights and cache may take where it serves alone."""
-    taken = serve_activation_bytes + engine_context_bytes
-    return gpu_memory_bytes * gpu_usable_memory_share - max(gpu_reserved_bytes, taken)
+    """Bytes of one GPU that weights and cache may take: alone where they fit on one, else as one of several."""
+    taken = max(gpu_reserved_bytes, serve_activation_bytes + engine_context_bytes + engine_communicator_bytes)
+    shared = gpu_memory_bytes * gpu_usable_memory_share - taken
+    return gpu_usable_bytes_alone if serve_bytes <= gpu_usable_bytes_alone else shared
 
 
 @metric(unit="", source="arithmetic: the smallest whole number of GPUs whose usable memory holds everything")
-def min_gpus_to_serve(serve_bytes, gpu_usable_bytes, gpu_usable_bytes_alone):
+def min_gpus_to_serve(serve_bytes, gpu_usable_bytes):
     """GPUs that hold one replica, weights and cache split evenly."""
-    together = max(2.0, ceil(serve_bytes / max(1.0, gpu_usable_bytes)))
-    return 1.0 if serve_bytes <= gpu_usable_bytes_alone else together
+    return ceil(serve_bytes / max(1.0, gpu_usable_bytes))

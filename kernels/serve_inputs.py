@@ -29,7 +29,7 @@ ENGINE = (
     _number("engine_chunk_tokens", "", "tokens of one pass of a prefill, inf where prompts are read whole", 1.0),
     _number("engine_profiled_sequences", "", "sequences whose logits it sets memory aside for at the least"),
     _number("engine_logit_bytes", "byte", "bytes set aside for one logit: copies in several formats", 0.0, 1e3),
-    _number("engine_activation_bytes", "byte", "bytes a token of a prefill holds for a number of its residual", 0.0, 1e4),
+    _number("engine_activation_bytes", "byte", "bytes a token of a prefill holds per number of its residual", 0.0, 1e4),
     _number("engine_context_bytes", "byte", "bytes of a GPU's context, kernels and libraries", 0.0, 1e11),
     _number("engine_communicator_bytes", "byte", "bytes of communication buffers where GPUs share a model", 0.0, 1e11),
 )  # fmt: skip

@@ -12,7 +12,10 @@ from sweep.cli.shared import output_options
 if TYPE_CHECKING:
     import polars as pl
 
-WHAT = ("metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "optimizers", "frameworks", "specs")
+WHAT = (
+    *("metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "engines", "optimizers"),
+    *("frameworks", "specs"),
+)
 SHOWN = {
     "metrics": ["name", "unit", "meaning", "source"],
     "inputs": ["name", "unit", "default", "meaning", "source", "allowed"],
@@ -32,6 +35,9 @@ SHOWN = {
         "state_bytes_per_param", "table_state_bytes_per_param", "source", "confidence",
     ],
     "frameworks": ["id", "title", "logit_bytes", "framework_buffer_bytes", "source", "confidence", "notes"],
+    "engines": [
+        "id", "title", "engine_decode_layer_s", "engine_compute_factor", "engine_context_bytes", "source", "confidence",
+    ],
     "specs": ["name", "description", "designs", "objectives"],
 }  # fmt: skip
 
