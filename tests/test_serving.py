@@ -70,7 +70,8 @@ def test_nothing_is_faster_than_bytes_and_flops(design: dict[str, object]) -> No
 def test_a_replica_is_the_fewest_gpus_unless_said() -> None:
     names = ["serve_tensor_parallel", "min_gpus_to_serve", "serve_usd_per_million_tokens", "serve_s_per_token",
              "gpu_usd_per_hour", "decode_step_s", "decode_tokens_per_s_per_gpu", "decode_tokens_per_s"]  # fmt: skip
-    few, many = (values(names, {"model": "llama-3.1-70b"} | more) for more in ({}, {"serve_tensor_parallel": 8}))
+    design: dict[str, object] = {"model": "llama-3.1-70b"}
+    few, many = values(names, design), values(names, design | {"serve_tensor_parallel": 8})
     assert few["serve_tensor_parallel"] == few["min_gpus_to_serve"] == many["min_gpus_to_serve"] < 8
     assert many["decode_step_s"] < few["decode_step_s"]
     for found, gpus in ((few, few["min_gpus_to_serve"]), (many, 8)):
