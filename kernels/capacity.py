@@ -1,6 +1,6 @@
 """What a replica has room for: the longest context at a batch, the largest batch at a context, a degree that fits.
 
-The replica is the one the design serves with, so its own batch and context always fit.
+The replica is the one the design serves with: of as many GPUs as hold it, unless serve_tensor_parallel says how many.
 """
 
 from kernels.graph import metric
@@ -10,9 +10,9 @@ FIT = "arithmetic: what weights leave of the replica's usable memory"
 
 
 @metric(unit="byte", source=FIT)
-def replica_cache_room_bytes(min_gpus_to_serve, gpu_usable_bytes, weight_bytes):
+def replica_cache_room_bytes(serve_tensor_parallel, gpu_usable_bytes, weight_bytes):
     """Memory of a replica's GPUs that caches and states may take."""
-    return min_gpus_to_serve * gpu_usable_bytes - weight_bytes
+    return serve_tensor_parallel * gpu_usable_bytes - weight_bytes
 
 
 @metric(unit="byte", source=FIT)

@@ -18,21 +18,21 @@ def serve_s_per_token(prefill_phase_s, decode_phase_s, batch_size, context_token
 
 
 @metric(unit="USD/Mtoken", source=PRICES)
-def serve_usd_per_million_tokens(serve_s_per_token, min_gpus_to_serve, gpu_hour_usd):
+def serve_usd_per_million_tokens(serve_s_per_token, serve_tensor_parallel, gpu_hour_usd):
     """Price of a busy replica per million tokens served, prompts and answers."""
-    return 1e6 * serve_s_per_token * min_gpus_to_serve * gpu_hour_usd / 3600.0
+    return 1e6 * serve_s_per_token * serve_tensor_parallel * gpu_hour_usd / 3600.0
 
 
 @metric(unit="USD/Mtoken", source=PRICES)
-def serve_usd_per_million_input_tokens(prefill_phase_s, batch_size, prompt_tokens, min_gpus_to_serve, gpu_hour_usd):
+def serve_usd_per_million_input_tokens(prefill_phase_s, batch_size, prompt_tokens, serve_tensor_parallel, gpu_hour_usd):
     """Price of a busy replica per million tokens of prompts, for the time it reads them."""
-    return 1e6 * prefill_phase_s / (batch_size * prompt_tokens) * min_gpus_to_serve * gpu_hour_usd / 3600.0
+    return 1e6 * prefill_phase_s / (batch_size * prompt_tokens) * serve_tensor_parallel * gpu_hour_usd / 3600.0
 
 
 @metric(unit="USD/Mtoken", source=PRICES)
-def serve_usd_per_million_output_tokens(decode_phase_s, batch_size, output_tokens, min_gpus_to_serve, gpu_hour_usd):
+def serve_usd_per_million_output_tokens(decode_phase_s, batch_size, output_tokens, serve_tensor_parallel, gpu_hour_usd):
     """Price of a busy replica per million tokens generated, for the time it generates them."""
-    return 1e6 * decode_phase_s / (batch_size * output_tokens) * min_gpus_to_serve * gpu_hour_usd / 3600.0
+    return 1e6 * decode_phase_s / (batch_size * output_tokens) * serve_tensor_parallel * gpu_hour_usd / 3600.0
 
 
 @metric(unit="USD", source="Sardana et al. 2023, arXiv:2401.00448: training plus inference over the lifetime")

@@ -23,9 +23,9 @@ def kv_transfer_bytes(
 
 
 @metric(unit="s", source=f"{SPLIT}; every GPU of a replica sends its share over its own network card")
-def kv_transfer_s(kv_transfer_bytes, min_gpus_to_serve, gpu_scaleout_bit_per_s, kv_transfer_link_share):
+def kv_transfer_s(kv_transfer_bytes, serve_tensor_parallel, gpu_scaleout_bit_per_s, kv_transfer_link_share):
     """Time to send the cache of a batch from a replica that reads prompts to one that generates."""
-    return kv_transfer_bytes / (min_gpus_to_serve * gpu_scaleout_bit_per_s / 8.0 * kv_transfer_link_share)
+    return kv_transfer_bytes / (serve_tensor_parallel * gpu_scaleout_bit_per_s / 8.0 * kv_transfer_link_share)
 
 
 @metric(unit="s", source=f"{POPE}; {SPLIT}")

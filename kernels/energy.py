@@ -31,9 +31,9 @@ def decode_gpu_power_w(gpu_tdp_w, decode_power_share, host_power_share):
 
 
 @metric(unit="W", source=POWER)
-def decode_wall_power_w(decode_gpu_power_w, min_gpus_to_serve):
+def decode_wall_power_w(decode_gpu_power_w, serve_tensor_parallel):
     """Power of a replica that generates, at the server's plug: the site's cooling is not in it."""
-    return decode_gpu_power_w * min_gpus_to_serve
+    return decode_gpu_power_w * serve_tensor_parallel
 
 
 @metric(unit="kWh", source=SITE)
@@ -44,11 +44,11 @@ def train_kwh(train_gpu_hours, train_gpu_power_w, pue):
 
 @metric(unit="kWh/Mtoken", source=SITE)
 def serve_kwh_per_million_tokens(
-    prefill_phase_s, prefill_gpu_power_w, decode_phase_s, decode_gpu_power_w, min_gpus_to_serve, batch_size,
+    prefill_phase_s, prefill_gpu_power_w, decode_phase_s, decode_gpu_power_w, serve_tensor_parallel, batch_size,
     context_tokens, pue,
 ):  # fmt: skip
     """Electricity of a busy replica per million tokens served, prompts and answers."""
-    joules = (prefill_phase_s * prefill_gpu_power_w + decode_phase_s * decode_gpu_power_w) * min_gpus_to_serve
+    joules = (prefill_phase_s * prefill_gpu_power_w + decode_phase_s * decode_gpu_power_w) * serve_tensor_parallel
     return 1e6 * joules / (batch_size * context_tokens) * pue / 3.6e6
 
 

@@ -22,7 +22,6 @@ GPU = (
     _number("price_low_usd_per_hour", "USD/hour", "lowest price of one GPU for an hour; nan where none is known"),
     _number("price_hyperscaler_usd_per_hour", "USD/hour", "price of one GPU for an hour at a hyperscaler, on demand"),
     _number("launch_price_usd", "USD", "price of one GPU at launch; nan where none is known"),
-    _number("gpu_scaleout_bit_per_s", "bit/s", "network of one GPU to other servers, one way"),
 )
 
 OWNED = (

@@ -30,12 +30,12 @@ def verify_expert_bytes(
 @metric(unit="s", source=f"{LEVIATHAN}, section 3.1, with the step of the roofline")
 def verify_step_s(
     decode_step_s, verify_expert_bytes, decode_step_flops, draft_tokens, serve_byte_per_s, serve_flop_per_s,
-    min_gpus_to_serve, decode_overhead_s,
+    serve_tensor_parallel, decode_launches_s, decode_collectives_s,
 ):  # fmt: skip
     """Time of one check: what a plain step reads and some experts more, and products of all drafted tokens and one."""
-    reading = decode_step_s + verify_expert_bytes / (min_gpus_to_serve * serve_byte_per_s)
-    computing = (draft_tokens + 1) * decode_step_flops / (min_gpus_to_serve * serve_flop_per_s)
-    return max(reading, computing + decode_overhead_s)
+    reading = decode_step_s + verify_expert_bytes / (serve_tensor_parallel * serve_byte_per_s)
+    computing = (draft_tokens + 1) * decode_step_flops / (serve_tensor_parallel * serve_flop_per_s)
+    return max(reading, computing + decode_launches_s + decode_collectives_s)
 
 
 @metric(unit="s", source=f"{LEVIATHAN}, definition 3.7: one draft step costs c of a step of the model")

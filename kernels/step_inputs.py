@@ -16,9 +16,6 @@ def _seconds(name: str, meaning: str) -> Input:
 
 
 GPU = (
-    Input("gpu_scaleup_byte_per_s", "byte/s", "float", "links of one GPU inside its scale-up domain, a direction"),
-    Input("gpu_scaleup_domain", "", "float", "GPUs of one scale-up domain", 1.0),
-    Input("gpu_scaleout_bit_per_s", "bit/s", "float", "network of one GPU beyond its domain, a direction"),
     _factor("gpu_matmul_factor", "what large matmuls reach hour after hour over gpu_compute_share_* of one at a time"),
 )
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels.decoding import experts_read_per_step
 from kernels.evaluate import evaluate
 from kernels.flops import train_flops_per_token
 from kernels.graph import Graph
 from kernels.model import GRAPH
-from kernels.roofline import experts_read_per_step
 from sweep import catalogue
 from sweep.resolve import single
 

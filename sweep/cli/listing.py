@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 WHAT = (
-    "metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "optimizers", "frameworks", "prices",
-    "grids", "specs",
-)  # fmt: skip
+    *("metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "engines", "optimizers"),
+    *("frameworks", "prices", "grids", "specs"),
+)
 SHOWN = {
     "metrics": ["name", "unit", "meaning", "source"],
     "inputs": ["name", "unit", "default", "meaning", "source", "allowed"],
@@ -37,6 +37,9 @@ SHOWN = {
     "frameworks": ["id", "title", "logit_bytes", "framework_buffer_bytes", "source", "confidence", "notes"],
     "prices": ["id", "title", "price_basis", "source", "confidence", "notes"],
     "grids": ["id", "title", "grid_kg_co2_per_kwh", "year", "source", "confidence", "notes"],
+    "engines": [
+        "id", "title", "engine_decode_layer_s", "engine_compute_factor", "engine_context_bytes", "source", "confidence",
+    ],
     "specs": ["name", "description", "designs", "objectives"],
 }  # fmt: skip
 
