@@ -244,7 +244,7 @@ def test_columns_are_passed_on_once_they_are_inputs(monkeypatch: pytest.MonkeyPa
         passed = {name: value for name, value in ask.design.items() if name not in SHAPE}
         assert passed == {
             "gpu": "a100_sxm_80", "train_precision": "bf16", "sequence_length": "4096", "tensor_parallel": "2",
-            "zero_stage": "1", "recompute": "full",
+            "zero_stage": "1", "recompute": "full", "mtp_layers": "0",
         }  # fmt: skip
     assert (step.predicted(8.0), memory.predicted(3.0 * GIB)) == (1 / 8, 3.0)
 
