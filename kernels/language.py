@@ -274,7 +274,7 @@ def kind_in(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple
             return "float" if "float" in kinds else "int"
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in ROOTS:
             for argument in arguments:
-                _kind(argument, scope, words)  # words go in by their codes
+                kind_in(argument, scope, words)  # words go in by their codes
             return "float"
         case ast.Call(func=ast.Name(id=name), args=arguments):
             kinds = {_number(argument, scope, words) for argument in arguments}

@@ -412,13 +412,15 @@ def fastest_layout(
                                 data_exchange_s__each = ((gather_exchange_bytes / shard_byte_per_s) + ((3.0 * stage_layers) * shard_ring_s))
                                 data_exchange_s__copies = ((copies_exchange_bytes / scaleout_byte_per_s) if (copies_exchange_bytes > 0.0) else 0.0)
                                 data_exchange_s = float((((micro_batches * data_exchange_s__each) + data_exchange_s__copies) if (zero_stage == 3) else data_exchange_s__once))
-                                data_wait_s__passes = ((micro_batches * slowest_stage_s) if (zero_stage == 3) else (0.6 * slowest_stage_s))
+                                data_wait_s__passes = ((micro_batches * slowest_stage_s) if (zero_stage == 3) else slowest_stage_s)
                                 data_wait_s = float(maximum((data_exchange_s * (1.0 - data_overlap_share)), (data_exchange_s - (data_overlap_share * data_wait_s__passes))))
                                 optimizer_step_s__ranks = (optimizer_shard_ranks if (zero_stage > 0) else 1)
                                 optimizer_step_s__expert_ranks = (maximum(1.0, (optimizer_shard_ranks / expert_parallel)) if (zero_stage > 0) else 1.0)
                                 optimizer_step_s__stepped = ((stepped_params_per_gpu / optimizer_step_s__ranks) + (stepped_expert_params_per_gpu / optimizer_step_s__expert_ranks))
-                                optimizer_step_s__moved = (((2.0 * gradient_bytes_per_param) + (2.0 * (master_bytes_per_param + state_bytes_per_param))) + weight_bytes_per_param)
-                                optimizer_step_s = float(((optimizer_step_s__stepped * optimizer_step_s__moved) / elementwise_byte_per_s))
+                                optimizer_step_s__cleared = (optimizer_step_s__stepped if (zero_stage > 1) else (stepped_params_per_gpu + stepped_expert_params_per_gpu))
+                                optimizer_step_s__states = (((3.0 * master_bytes_per_param) + (2.0 * state_bytes_per_param)) + weight_bytes_per_param)
+                                optimizer_step_s__moved = ((optimizer_step_s__stepped * ((4.0 * gradient_bytes_per_param) + optimizer_step_s__states)) + (optimizer_step_s__cleared * gradient_bytes_per_param))
+                                optimizer_step_s = float((optimizer_step_s__moved / elementwise_byte_per_s))
                                 train_step_s = float(((pipelined_s + data_wait_s) + optimizer_step_s))
                                 if train_step_s < least:
                                     least = train_step_s

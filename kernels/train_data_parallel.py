@@ -78,14 +78,18 @@ def data_exchange_s(
     return micro_batches * each + copies if zero_stage == 3 else once
 
 
-@metric(unit="s", source="fitted: data_overlap_share; a backward pass, or with stage 3 every pass, may hide them")
+@metric(unit="s", source="fitted: data_overlap_share; a micro batch, at stage 3 every one, hides them")
 def data_wait_s(zero_stage, data_exchange_s, slowest_stage_s, micro_batches, data_overlap_share):
     """What a step waits for data parallel collectives."""
-    passes = micro_batches * slowest_stage_s if zero_stage == 3 else 0.6 * slowest_stage_s
+    passes = micro_batches * slowest_stage_s if zero_stage == 3 else slowest_stage_s
     return max(data_exchange_s * (1.0 - data_overlap_share), data_exchange_s - data_overlap_share * passes)
 
 
-@metric(unit="s", source="arithmetic: gradient, master copy and moments read, master copy, moments and weight written")
+@metric(
+    unit="s",
+    source="arithmetic: gradients cleared, read for their norm, scaled and read; master copy read, written and read to"
+    " be cast; moments read and written; weights written",
+)
 def optimizer_step_s(
     stepped_params_per_gpu,
     stepped_expert_params_per_gpu,
@@ -98,11 +102,11 @@ def optimizer_step_s(
     state_bytes_per_param,
     elementwise_byte_per_s,
 ):
-    """The optimizer's pass over what one GPU steps, with the gradients' norm taken before."""
+    """The optimizer's passes over what one GPU steps, and over the gradients it clears."""
     ranks = optimizer_shard_ranks if zero_stage > 0 else 1
     expert_ranks = max(1.0, optimizer_shard_ranks / expert_parallel) if zero_stage > 0 else 1.0
     stepped = stepped_params_per_gpu / ranks + stepped_expert_params_per_gpu / expert_ranks
-    moved = (
-        2.0 * gradient_bytes_per_param + 2.0 * (master_bytes_per_param + state_bytes_per_param) + weight_bytes_per_param
-    )
-    return stepped * moved / elementwise_byte_per_s
+    cleared = stepped if zero_stage > 1 else stepped_params_per_gpu + stepped_expert_params_per_gpu
+    states = 3.0 * master_bytes_per_param + 2.0 * state_bytes_per_param + weight_bytes_per_param
+    moved = stepped * (4.0 * gradient_bytes_per_param + states) + cleared * gradient_bytes_per_param
+    return moved / elementwise_byte_per_s

@@ -12,11 +12,13 @@ RINGS = "Patarasuk and Yuan 2009, doi:10.1016/j.jpdc.2008.09.002; NVIDIA/nccl-te
 
 
 @metric(unit="FLOP/s", source="accelerator row; attention stays in 16 bits where matmuls go below")
-def train_wide_peak_flop_per_s(train_compute_format, train_peak_flop_per_s, gpu_bf16_flop_per_s, gpu_fp16_flop_per_s):
+def train_wide_peak_flop_per_s(
+    train_compute_format, gpu_fp32_flop_per_s, gpu_tf32_flop_per_s, gpu_fp16_flop_per_s, gpu_bf16_flop_per_s
+):
     """Dense peak of what is not done in fewer than 16 bits: attention, the head."""
-    low = train_compute_format == "fp8" or train_compute_format == "fp4" or train_compute_format == "int8"
-    wide = gpu_bf16_flop_per_s if gpu_bf16_flop_per_s == gpu_bf16_flop_per_s else gpu_fp16_flop_per_s
-    return wide if low else train_peak_flop_per_s
+    wide = gpu_fp32_flop_per_s if train_compute_format == "fp32" else gpu_tf32_flop_per_s
+    half = gpu_fp16_flop_per_s if train_compute_format == "fp16" else gpu_bf16_flop_per_s
+    return wide if train_compute_format == "fp32" or train_compute_format == "tf32" else half
 
 
 @metric(unit="FLOP/s", source="calibrated: gpu_compute_share_16bit of the accelerator's row; fitted: gpu_matmul_factor")

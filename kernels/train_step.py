@@ -43,13 +43,13 @@ def train_step_s(pipelined_s, data_wait_s, optimizer_step_s):
 
 
 @metric(unit="token/s", source="arithmetic: whole micro batches on every replica")
-def train_tokens_per_s_per_gpu(micro_batches, data_parallel, micro_batch_size, sequence_length, num_gpus, train_step_s):
-    """Tokens that one GPU learns from in a second."""
+def step_tokens_per_s_per_gpu(micro_batches, data_parallel, micro_batch_size, sequence_length, num_gpus, train_step_s):
+    """Tokens that one GPU learns from in a second of the timed step."""
     tokens = micro_batches * data_parallel * micro_batch_size * sequence_length
     return tokens / (num_gpus * train_step_s)
 
 
 @metric(unit="", source=PALM)
-def step_mfu(train_tokens_per_s_per_gpu, train_flops_per_token, train_peak_flop_per_s):
+def step_mfu(step_tokens_per_s_per_gpu, train_flops_per_token, train_peak_flop_per_s):
     """Share of the dense peak that the timed step reaches, in model FLOPs."""
-    return train_tokens_per_s_per_gpu * train_flops_per_token / train_peak_flop_per_s
+    return step_tokens_per_s_per_gpu * train_flops_per_token / train_peak_flop_per_s

@@ -44,6 +44,12 @@ def hfu(mfu, train_hardware_flops_per_token, train_flops_per_token):
     return mfu * train_hardware_flops_per_token / train_flops_per_token
 
 
+@metric(unit="token/s", source=PALM)
+def train_tokens_per_s_per_gpu(train_peak_flop_per_s, mfu, train_flops_per_token):
+    """Tokens that one GPU learns from in a second, at that utilization."""
+    return train_peak_flop_per_s * mfu / train_flops_per_token
+
+
 @metric(unit="GPU-hour", source=PALM)
 def train_gpu_hours(train_flops, train_peak_flop_per_s, mfu):
     """GPU-hours of the whole training run at that utilization; restarts and failed runs are not in it."""

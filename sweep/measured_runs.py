@@ -37,7 +37,7 @@ OVERLAPS = ("tensor", "tensor_forward", "context", "expert", "pipeline", "data")
 
 def run(row: Row) -> Design:
     """Inputs of the row's run that are in none of its columns of the same name."""
-    found: Design = {"mtp_layers": row.text("mtp_layers_trained") or "0"}
+    found: Design = {"mtp_layers": row.text("mtp_layers_trained") or "0"}  # released with them is not trained with them
     if row.text("tensor_parallel") and row.text("pipeline_parallel"):
         found["parallelism"] = "given"
     if row.text("attention_kernel").startswith("unfused"):

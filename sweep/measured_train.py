@@ -85,15 +85,8 @@ def _step(row: Row, figure: Figure) -> Figure:
     measured, design = _token_s(row), _base(row)
     if row.text("recompute") == "partial":
         return _partly(row, replace(figure, measured=measured), design)
-    return replace(figure, measured=measured, asks=(_hours_of_a_token(design),), predicted=_seconds)
-
-
-def _hours_of_a_token(design: Design) -> Ask:
-    return Ask("train_gpu_hours", design | {"train_tokens": 1.0})
-
-
-def _seconds(hours: float) -> float:
-    return 3600.0 * hours
+    ask = Ask("train_tokens_per_s_per_gpu", design)
+    return replace(figure, measured=measured, asks=(ask,), predicted=lambda rate: 1.0 / rate)
 
 
 def _partly(row: Row, figure: Figure, design: Design) -> Figure:
@@ -101,8 +94,8 @@ def _partly(row: Row, figure: Figure, design: Design) -> Figure:
     if not (row.text("hfu") and row.text("mfu")):
         raise NotEvaluated("recompute: which part is done again is not known")
     share = min(1.0, 3.0 * (row.amount("hfu") / row.amount("mfu") - 1.0))
-    asks = tuple(_hours_of_a_token(design | {"recompute": which}) for which in ("none", "full"))
-    return replace(figure, asks=asks, predicted=lambda none, full: _seconds(none + share * (full - none)))
+    asks = tuple(Ask("train_tokens_per_s_per_gpu", design | {"recompute": which}) for which in ("none", "full"))
+    return replace(figure, asks=asks, predicted=lambda none, full: (1.0 - share) / none + share / full)
 
 
 def _layer(metric: str, column: str) -> Callable[[Row, Figure], Figure]:

@@ -356,13 +356,20 @@ def exchange_s(d: Design, batches: int) -> float:
 
 
 def optimizer_s(d: Design) -> float:
+    """Tensor by tensor, once for each time that one is read or written."""
     alike, experts = held(d)
+    whole = alike + experts
     if d["zero_stage"] > 0:
         alike /= d["optimizer_shard_ranks"]
         experts /= max(1, d["optimizer_shard_ranks"] // d["expert_parallel"])
-    each = 2 * d["gradient_bytes_per_param"] + d["weight_bytes_per_param"]
-    each += 2 * (d["master_bytes_per_param"] + d["state_bytes_per_param"])
-    return float((alike + experts) * each / bandwidth(d))
+    own = alike + experts
+    gradient, master = d["gradient_bytes_per_param"], d["master_bytes_per_param"]
+    moved = (own if d["zero_stage"] > 1 else whole) * gradient  # cleared
+    moved += own * gradient  # read for their norm
+    moved += own * (gradient + gradient)  # scaled
+    moved += own * (gradient + 2 * master + 2 * d["state_bytes_per_param"])  # stepped
+    moved += own * (master + d["weight_bytes_per_param"])  # cast
+    return float(moved / bandwidth(d))
 
 
 def step_s(d: Design) -> float:
@@ -372,7 +379,7 @@ def step_s(d: Design) -> float:
     slowest, mean = max(stages), sum(stages) / len(stages)
     filling = (len(stages) - 1) / d["pipeline_interleave"]
     exchange = exchange_s(d, batches)
-    hiding = batches * slowest if d["zero_stage"] == 3 else 0.6 * slowest
+    hiding = batches * slowest if d["zero_stage"] == 3 else slowest
     share = d["data_overlap_share"]
     wait = max(exchange * (1 - share), exchange - share * hiding)
     passes = batches * slowest + filling * mean + (batches + filling) * transfers_s(d)
