@@ -2,12 +2,17 @@
 
 import math
 
+import polars as pl
 import pytest
 
 from kernels.disaggregation import kv_transfer_bytes
 from kernels.price import gpu_hour_usd, owned_gpu_hour_usd
 from kernels.speculative import draft_expected_tokens
-from sweep import catalogue
+from sweep import catalogue, opensql
+from sweep.cli.listing import listing
+from sweep.cli.shared import notes
+from sweep.errors import SpecError
+from sweep.resolve import loads
 from tests.test_laws_of_metrics import Design, value, values
 
 PAID = ["train_usd", "serve_usd_per_million_tokens", "lifetime_usd"]
@@ -172,3 +177,30 @@ def test_the_cache_that_is_sent_is_that_of_the_prompts() -> None:
     design: Design = {"model": "llama-3.1-8b", "kv_precision": "kv_bf16", "batch_size": 16, "context_tokens": 8192}
     assert value("kv_transfer_bytes", design) == 131_072 * 6144 * 16
     assert kv_transfer_bytes(0, 2, 4, 100, 10, 16, 1, 0.0) == 2 * 4 * 10 * 2  # windows hold ten tokens each
+
+
+# ------------------------------------------------------------------------------------------ where they can be seen
+
+
+def test_prices_and_grids_are_listed_and_stand_beside_designs() -> None:
+    for what, column in (("prices", "price_basis"), ("grids", "grid_kg_co2_per_kwh")):
+        assert column in listing(what).columns
+        statements = opensql.table(what)
+        assert f"create or replace table {what} as" in statements
+        assert f"comment on table {what} is " in statements
+        assert f'comment on column {what}."{column}" is ' in statements
+        assert what in opensql.CATALOGUE
+
+
+def test_the_defaults_in_use_name_price_and_grid_where_columns_follow_from_them() -> None:
+    space = loads('name = "one"\n[axes]\nnum_layers = [2, 4]\n')
+    frame = pl.DataFrame({"train_usd": [1.0], "train_gpu_hours": [1.0]})
+    assert "price = on_demand" in notes(space, frame)[-1]
+    assert "grid" not in notes(space, frame)[-1]
+    assert "grid = world" in notes(space, pl.DataFrame({"lifetime_kg_co2": [1.0]}))[-1]
+    assert "price" not in notes(space, pl.DataFrame({"train_gpu_hours": [1.0]}))[-1]
+
+
+def test_a_price_that_is_none_is_reported_with_the_nearest() -> None:
+    with pytest.raises(SpecError, match=r'price = "onwed".*did you mean "owned"'):
+        loads('name = "one"\n[axes]\nnum_layers = [2, 4]\n[fixed]\nprice = "onwed"\n')
