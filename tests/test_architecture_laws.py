@@ -18,8 +18,6 @@ from kernels.roofline import experts_read_per_step
 from sweep.resolve import single
 from tests import naive_model
 
-pytestmark = pytest.mark.nojit
-
 Design = dict[str, Any]
 BASE = single({}).fixed
 SUMS = 1e-12  # floats added in another order

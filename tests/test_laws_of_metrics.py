@@ -16,8 +16,6 @@ from kernels.roofline import experts_read_per_step
 from sweep import catalogue
 from sweep.resolve import single
 
-pytestmark = pytest.mark.nojit
-
 Number = int | float | str
 Design = dict[str, Number]
 
