@@ -15,6 +15,7 @@ whichever sets the known rows further apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ Columns = tuple[Floats, ...]
 
 CHUNK = 1024  # rows that stay in the first-level cache
 GROUP = 64  # rows that are first looked at together, by the best of each objective among them
-NONE = np.int64(0)  # a bare 0 has a type of its own to numba, which compiles whatever is called with it once more
+NONE: Any = np.int64(0)  # a bare 0 has a type of its own to numba, which compiles whatever is called with it once more
 LANES = 8  # of them, least numbers are kept side by side: that vectorises
 NUM_CHAMPIONS = 32
 NUM_LEADERS = 4  # of them, those that may become the champion of a chunk

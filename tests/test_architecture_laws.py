@@ -18,8 +18,6 @@ from kernels.model import GRAPH
 from sweep.resolve import single
 from tests import naive_model
 
-pytestmark = pytest.mark.nojit
-
 Design = dict[str, Any]
 BASE = single({}).fixed
 SUMS = 1e-12  # floats added in another order
