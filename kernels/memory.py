@@ -53,7 +53,8 @@ def gpu_usable_bytes(
     """Bytes of one GPU that weights and cache may take: alone where they fit on one, else as one of several."""
     taken = max(gpu_reserved_bytes, serve_activation_bytes + engine_context_bytes + engine_communicator_bytes)
     shared = gpu_memory_bytes * gpu_usable_memory_share - taken
-    return gpu_usable_bytes_alone if serve_bytes <= gpu_usable_bytes_alone else shared
+    # max, so that nan of either stays nan
+    return shared if serve_bytes > gpu_usable_bytes_alone else max(gpu_usable_bytes_alone, serve_bytes)
 
 
 @metric(unit="", source="arithmetic: the smallest whole number of GPUs whose usable memory holds everything")
