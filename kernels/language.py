@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from kernels.layout_search import fastest_layout
+
 Kind = Literal["int", "float", "bool", "word"]
 
 DEEPEST = 150  # what reads a formula is recursive, and Python's stack is not endless
@@ -41,6 +43,7 @@ ROOTS = {  # what needs a loop and so has no translation, with the numbers each 
     "kaplan_min_steps": 7,
     "optimal_bits": 6,
     "draw_quantile": 2,
+    "fastest_layout": fastest_layout.__code__.co_argcount,
 }
 CALLS = {"min": 2, "max": 2, "ceil": 1, "floor": 1, "sqrt": 1, "log": 1, "log2": 1, "exp": 1}
 BINARY: dict[type[ast.operator], str] = {
@@ -233,6 +236,10 @@ def _kind(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple[s
             if kinds == {"bool"}:
                 return "bool"
             return "float" if "float" in kinds else "int"
+        case ast.Call(func=ast.Name(id=name), args=arguments) if name in ROOTS:
+            for argument in arguments:
+                _kind(argument, scope, words)  # words go in by their codes
+            return "float"
         case ast.Call(func=ast.Name(id=name), args=arguments):
             kinds = {_number(argument, scope, words) for argument in arguments}
             if name in ("min", "max"):

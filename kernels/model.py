@@ -39,6 +39,7 @@ from kernels import (
 )
 from kernels.graph import Graph, Metric, declared_input
 from kernels.inputs import INPUTS
+from kernels.layouts import LAYOUT_INPUTS, layout_metric
 from kernels.quantiles import quantiles
 
 
@@ -59,5 +60,6 @@ MODULES = (
 )
 METRICS = [m for module in MODULES for m in metrics_of(module)]
 GRAPH = Graph(
-    (*INPUTS, declared_input(lifetime.target_loss_nats)), [*METRICS, *quantiles({m.name: m for m in METRICS})]
+    (*INPUTS, *LAYOUT_INPUTS, declared_input(lifetime.target_loss_nats)),
+    [*METRICS, layout_metric(), *quantiles({m.name: m for m in METRICS})],
 )

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernels import lifetime_steps, optimum_steps
+from kernels.layout_search import fastest_layout
 from kernels.scalar import exp, log
 
 LARGEST = 700.0  # exponents past this overflow a double
@@ -483,5 +484,6 @@ ROOTS: dict[str, Callable[..., Any]] = {
         kaplan_min_steps,
         optimal_bits,
         draw_quantile,
+        fastest_layout,
     )
 } | {**optimum_steps.STEPS, **lifetime_steps.STEPS}

@@ -35,9 +35,6 @@ FRAMEWORK = (
 )
 
 STEP = (
-    Input("parallelism", "", "word", "assumed: training reaches an assumed share of the peak; given: its step is timed"
-          " under the degrees given, which is what a degree, micro_batch_size or zero_stage of one's own says",
-          words=("assumed", "given")),
     _share("scaleup_share", "share of its scale-up links that a collective reaches on large messages"),
     _share("scaleout_share", "share of its network that a collective reaches on large messages"),
     _seconds("collective_launch_s", "fixed time of one collective"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kernels.graph import Graph
+from sweep import layouts
 from sweep.space import Space
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def wanted(space: Space) -> tuple[str, ...]:
     for condition in space.conditions:
         names += [p for p in condition.formula.parameters if p in space.graph.metrics]
     names += [*space.own_metrics, *space.minimize, *space.maximize]
+    if layouts.searches(space.graph):
+        names += [name for name in layouts.SHOWN if name not in names]
     if leans_on_law(space.graph, names, space.given):
         names += MARKS
     axes = {axis.name for axis in space.axes}

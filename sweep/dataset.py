@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from kernels.graph import GraphError
+from sweep import layouts
 from sweep.arrowfilter import fields_named
 from sweep.columns import Column, declare, wanted
 from sweep.pushdown import Narrowed, narrowed
@@ -39,7 +40,9 @@ def offered(space: Space) -> list[Column]:
 
 
 def _can_be_had(space: Space, name: str) -> bool:
-    """Whether the space gives every input that a name starts from."""
+    """Whether the space gives every input that a name starts from; a search of layouts is for those who ask for it."""
+    if name == "train_layout" and not layouts.searches(space.graph):
+        return False
     try:
         _, leaves = space.graph.resolve([name], space.given)
     except GraphError:

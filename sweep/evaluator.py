@@ -20,6 +20,7 @@ from sweep.draws import quantile_table
 from sweep.plan import Plan, Value
 from sweep.space import Space
 
+SEARCHED_POINTS = 64  # a search of layouts takes milliseconds in plain Python
 INTERPRETED_POINTS = 16_384  # fewer in all are computed sooner in plain Python than compiled code is loaded
 
 Cells = npt.NDArray[Any]
@@ -162,7 +163,8 @@ class Evaluator:
     def _loop(self, node: Node, pattern: str, points: int) -> Loop:
         kinds = {p: self.plan.values[p].kind for p in node.formula.parameters} | {node.name: node.kind}
         source = loop_source(node.formula, pattern, kinds, self.plan.space.graph.words)
-        return interpreted(source) if points <= INTERPRETED_POINTS else compiled(source)
+        few = SEARCHED_POINTS if node.name == "train_layout" else INTERPRETED_POINTS
+        return interpreted(source) if points <= few else compiled(source)
 
     def _shape(self, sliced: int, starts: _Starts) -> Shape:
         """Descriptors and maps of blocks whose sliced axis has this extent."""

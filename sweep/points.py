@@ -18,7 +18,7 @@ from kernels import elasticities
 from kernels.consistency import RULES, Rule
 from kernels.graph import Graph, GraphError, Metric, near
 from kernels.model import GRAPH
-from sweep import catalogue, split
+from sweep import catalogue, layouts, split
 from sweep.columns import DEFAULT_COLUMNS, declare
 from sweep.errors import Problem, SpecError
 from sweep.execute import Evaluator, each, rows
@@ -90,8 +90,19 @@ def evaluate_rows(
         results[name] = np.zeros(len(frame), np.float64 if declared.kinds[name] == "float" else np.int64)
     for group in _alike(cells, good):
         space = _space(cells, pinned, group)
+        searched = layouts.may_be_best(space.graph, space.axes, space.fixed)
+        if searched:
+            named = layouts.refused([name for name, cell in cells.items() if cell.has[group[0]]])
+            if named:
+                reader.refuse_for(group, named[0], layouts.refusal(named[0]))
+                continue
+            fixed = dict(space.fixed)
+            graph = layouts.with_layouts(space.graph, fixed, "global_batch_size" in cells)
+            space = replace(space, fixed=fixed, graph=graph)
         space = replace(space, graph=elasticities.extended(space.graph, elasticities.asked(wanted), space.given))
         computed = [*_RULES, *(name for name in wanted if name not in pinned)]
+        if searched:
+            computed = list(dict.fromkeys([*computed, "train_layout"]))
         evaluator = Evaluator(Plan(space, computed))
         blocks = range(evaluator.box.blocks)
         runs = [range(k, min(k + 8, len(blocks))) for k in range(0, len(blocks), 8)]
@@ -100,8 +111,10 @@ def evaluate_rows(
             values = np.concatenate([part.columns[name] for part in found])
             if name in _RULES:
                 reader.refuse(group[values == 0], _RULES[name])
-            else:
+            elif name in results:
                 results[name][group] = values
+            if name == "train_layout" and searched:
+                reader.refuse_for(group[np.isnan(values)], "num_gpus", layouts.NONE)
         for name in set(wanted) & set(pinned):
             results[name][group] = pinned[name]
     added = []
@@ -186,9 +199,13 @@ class _Reader:
 
     def refuse(self, rows: Array, rule: Rule) -> None:
         """Note rows whose inputs contradict each other."""
+        self.refuse_for(rows, ", ".join(rule.formula.parameters), rule.label)
+
+    def refuse_for(self, rows: Array, column: str, reason: str) -> None:
+        """Note rows that cannot be evaluated for one reason."""
         wrong = np.zeros(self.rows, bool)
         wrong[rows] = True
-        self._report(wrong, ", ".join(rule.formula.parameters), lambda _: rule.label)
+        self._report(wrong, column, lambda _: reason)
 
     def _check_given(self) -> dict[str, int | float]:
         pinned: dict[str, int | float] = {}
@@ -345,6 +362,9 @@ def _alike(cells: Mapping[str, _Cells], good: Array) -> list[Array]:
     if not len(good):
         return []
     mixed = [c.has[good] for c in cells.values() if c.has[good].any() and not c.has[good].all()]
+    if layouts.WORD in cells:
+        searched = cells[layouts.WORD].has & (cells[layouts.WORD].values == layouts.best_code(GRAPH))
+        mixed.append(searched[good])
     if not mixed:
         return [good]
     patterns, member = np.unique(np.stack(mixed, axis=1), axis=0, return_inverse=True)

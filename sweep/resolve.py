@@ -17,8 +17,9 @@ import numpy as np
 
 from kernels.consistency import RULES
 from kernels.evaluate import compute, evaluate
-from kernels.graph import Graph
+from kernels.graph import Graph, GraphError
 from kernels.quantiles import quantile_of
+from sweep import layouts
 from sweep.errors import Problem, SpecError
 from sweep.formulas import SHORT, Formulas, following, on_inputs
 from sweep.space import Axis, Condition, Space, Written
@@ -65,8 +66,9 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
     stated = values.defaults(graph, explicit, good, given, chosen)
     values.check_draws(good, chosen, explicit)
     graph = following(graph, values.partly_said)
+    graph = _with_layouts(graph, good, given, stated, explicit, formulas)
     graph = formulas.elasticities(graph, _asking(spec), {*given, *(name for axis in good for name in axis.sets)})
-    conditions = [*consistency(graph), *formulas.conditions(graph, derived, spec.where)]
+    conditions = [*consistency(graph), *found_layouts(graph), *formulas.conditions(graph, derived, spec.where)]
     minimize, maximize = formulas.objectives(graph, spec.frontier)
     columns = tuple(formulas.known(graph, c, f"columns[{i}]") for i, c in enumerate(spec.columns))
     if not axes and needs_axes:
@@ -81,6 +83,32 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
     )  # fmt: skip
     _check_consistency(space, name)
     return prune(space)
+
+
+def _with_layouts(
+    graph: Graph, axes: tuple[Axis, ...], given: dict[str, int | float], stated: dict[str, str],
+    explicit: set[str], formulas: Formulas,
+) -> Graph:  # fmt: skip
+    """The graph, with a search of layouts where parallelism may be best."""
+    if not layouts.may_be_best(graph, axes, given):
+        return graph
+    named = layouts.refused(explicit)
+    for name in named:
+        formulas.problem(name, "", layouts.refusal(name))
+    if named:
+        return graph
+    for name in layouts.SHOWN:
+        stated.pop(name, None)
+    try:
+        return layouts.with_layouts(graph, given, "global_batch_size" in explicit)
+    except GraphError as error:
+        formulas.problem("derived", "", f"what a search of layouts starts from follows from what it decides: {error}")
+        return graph
+
+
+def found_layouts(graph: Graph) -> list[Condition]:
+    """What holds of a design whose layout is searched for; nothing where none is."""
+    return [layouts.condition(graph)] if layouts.searches(graph) else []
 
 
 def _asking(spec: Spec) -> list[tuple[str, str]]:
@@ -140,8 +168,8 @@ def prune(space: Space) -> Space:
     left = []
     for condition in space.conditions:
         nodes, leaves = space.graph.resolve(condition.formula.parameters, space.given)
-        if any(quantile_of(node.formula) for node in nodes):
-            left.append(condition)  # takes all draws of the law, so it is left to the walk
+        if any(quantile_of(node.formula) or node.name == "train_layout" for node in nodes):
+            left.append(condition)  # takes all draws of the law, or a search a design: it is left to the walk
             continue
         along = [i for i, axis in enumerate(axes) if len(axis) != 1 and any(leaf in axis.sets for leaf in leaves)]
         given = dict(space.fixed)

@@ -47,7 +47,7 @@ ANY = st.one_of(st.floats(), st.sampled_from([math.nan, math.inf, -math.inf, 0.0
 @st.composite
 def calls(draw: st.DrawFn) -> tuple[str, list[float]]:
     """A function and what it is given: what designs give, here and there a number that none does."""
-    name = draw(st.sampled_from(sorted(ROOTS)))
+    name = draw(st.sampled_from(sorted(set(ROOTS) - {"fastest_layout"})))  # takes counts and words; a test of its own
     wild = draw(st.sampled_from([0, 0, 1, 2, 20]))
     parameters = list(inspect.signature(ROOTS[name]).parameters)
     odd = draw(st.sets(st.sampled_from(parameters), max_size=wild)) if wild else set()

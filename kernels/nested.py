@@ -1,0 +1,179 @@
+"""Metrics written out as nested loops: the best of all combinations of some inputs.
+
+A search over inputs is a function of whatever does not depend on them. Its text holds a loop for every input searched;
+each metric that leads to the goal stands in the outermost loop in which all it depends on is fixed, so that a loop
+inside repeats only what it changes. Conditions are asked as soon as they can be, and a combination whose least
+possible goal is no better than the best found is gone past.
+"""
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+from kernels.graph import Graph, Node
+from kernels.language import Formula, emit, from_text, unified
+
+WIDTH = 110  # of a line of the text
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The values tried of one input: ``values`` makes the places, ``value`` turns a place (called k) into a value.
+
+    Both are Python over what is fixed further out.
+    """
+
+    name: str
+    values: str
+    value: str = "k"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched: the loops from outside in, what must hold, what is made least, and what is given back.
+
+    bounds are metrics that are never more than the goal; conditions and code are formulas over inputs and metrics. nan
+    comes back where no combination meets all conditions; of equal ones the first is taken.
+    """
+
+    name: str
+    loops: Sequence[Loop]
+    conditions: Sequence[str]
+    goal: str
+    bounds: Sequence[str]
+    code: str
+
+
+class Nested:
+    """The text of a search over a graph, and what it takes."""
+
+    def __init__(self, graph: Graph, search: Search) -> None:
+        self.graph = graph
+        self.search = search
+        self.level = {loop.name: k + 1 for k, loop in enumerate(search.loops)}
+        self.conditions = [from_text("condition", text) for text in search.conditions]
+        self.code = from_text("code", search.code)
+        wanted = [search.goal, *search.bounds, *self.code.parameters]
+        wanted += [p for condition in self.conditions for p in condition.parameters]
+        self._place(wanted)
+        self.parameters = self._taken()
+
+    def _place(self, wanted: Iterable[str]) -> None:
+        """The level of every value that some loop changes; the others are taken as they are."""
+        nodes, _ = self.graph.resolve(wanted, self.level)
+        self.nodes = []
+        for node in nodes:
+            deepest = max((self.level.get(p, 0) for p in node.formula.parameters), default=0)
+            if deepest:
+                self.level[node.name] = deepest
+                self.nodes.append(node)
+
+    def _taken(self) -> list[str]:
+        """What the search depends on, in the order of the graph."""
+        formulas = [*(node.formula for node in self.nodes), *self.conditions, self.code]
+        named = {p for formula in formulas for p in formula.parameters}
+        for loop in self.search.loops:
+            for text in (loop.values, loop.value):
+                named |= _names(text) & set(self.graph.order)
+        return [n for n in self.graph.order if n in named and n not in self.level]
+
+    def source(self) -> str:
+        """The function, as Python."""
+        lines = [f"def {self.search.name}("]
+        lines += [f"    {line}" for line in wrap("".join(f"{p}, " for p in self.parameters), WIDTH)]
+        lines += ["):", f'    """{self._doc()}"""', "    found = math.nan", "    least = math.inf"]
+        for depth, loop in enumerate(self.search.loops, start=1):
+            indent = "    " * depth
+            lines.append(f"{indent}for k in {loop.values}:")
+            lines.append(f"{indent}    {loop.name} = {loop.value}")
+            lines += [f"{indent}    {line}" for line in self._body(depth)]
+        inside = "    " * (len(self.search.loops) + 1)
+        lines.append(f"{inside}if {self.search.goal} < least:")
+        lines.append(f"{inside}    least = {self.search.goal}")
+        lines.append(f"{inside}    found = float({self._text(self.code)})")
+        return "\n".join([*lines, "    return found", ""])
+
+    def _doc(self) -> str:
+        return f"The code of what makes {self.search.goal} least; nan where nothing will do."
+
+    def _body(self, depth: int) -> list[str]:
+        """What is computed and asked at a level: each condition right after what it depends on."""
+        lines = []
+        asked: set[int] = set()
+        known = {name for name, level in self.level.items() if level < depth} | {self.search.loops[depth - 1].name}
+        known |= set(self.parameters)
+        mine = [node for node in self.nodes if self.level[node.name] == depth]
+        lines += self._asked(depth, known, asked)
+        for node in self._cheapest_first(mine, depth):
+            lines += self._computed(node.name, node.formula)
+            known.add(node.name)
+            lines += self._asked(depth, known, asked)
+            if node.name in self.search.bounds:
+                lines += [f"if not {node.name} < least:", "    continue"]
+        return lines
+
+    def _cheapest_first(self, nodes: Sequence[Node], depth: int) -> list[Node]:
+        """The nodes of a level in an order in which conditions come as early as they can, the goal last."""
+        by_name = {node.name: node for node in nodes}
+        order: dict[str, None] = {}
+
+        def visit(name: str) -> None:
+            node = by_name.get(name)
+            if node is None or name in order:
+                return
+            for parameter in node.formula.parameters:
+                visit(parameter)
+            order[name] = None
+
+        def weight(names: Iterable[str]) -> int:
+            seen: set[str] = set()
+            stack = list(names)
+            while stack:
+                name = stack.pop()
+                if name in by_name and name not in seen:
+                    seen.add(name)
+                    stack.extend(by_name[name].formula.parameters)
+            return len(seen)
+
+        deepest = [c for c in self.conditions if max(self.level.get(p, 0) for p in c.parameters) == depth]
+        first = [c.parameters for c in deepest] + [(b,) for b in self.search.bounds if self.level.get(b) == depth]
+        for names in sorted(first, key=weight):
+            for name in names:
+                visit(name)
+        for node in nodes:
+            visit(node.name)
+        return [by_name[name] for name in order]
+
+    def _asked(self, depth: int, known: set[str], asked: set[int]) -> list[str]:
+        lines = []
+        for k, condition in enumerate(self.conditions):
+            deepest = max((self.level.get(p, 0) for p in condition.parameters), default=0)
+            if k not in asked and deepest == depth and known.issuperset(condition.parameters):
+                asked.add(k)
+                lines += [f"if not {self._text(condition)}:", "    continue"]
+        return lines
+
+    def _computed(self, name: str, formula: Formula) -> list[str]:
+        formula = unified(formula, self.graph.kinds, self.graph.words)
+        rename: dict[str, str] = {}
+        lines = []
+        for step, value in formula.steps:
+            lines.append(f"{name}__{step} = {emit(value, rename, self.graph.words)}")
+            rename[step] = f"{name}__{step}"
+        text = emit(formula.result, rename, self.graph.words)
+        return [*lines, f"{name} = {_cell(self.graph.kinds[name])}({text})"]
+
+    def _text(self, formula: Formula) -> str:
+        formula = unified(formula, self.graph.kinds, self.graph.words)
+        return emit(formula.result, {}, self.graph.words)
+
+
+def _names(text: str) -> set[str]:
+    """The names that a loop's text reads."""
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
+
+def _cell(kind: str) -> str:
+    """What turns a value into what a cell of its type holds."""
+    return "float" if kind == "float" else "int"

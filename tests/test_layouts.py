@@ -1,0 +1,150 @@
+"""The fastest layout is the one that trying them all by hand finds, and what it decides follows from it everywhere."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+import polars as pl
+import pytest
+
+import sweep
+from kernels.language import from_text
+from kernels.layouts import DIGITS, SEARCHED, search, searched_graph
+from kernels.model import GRAPH
+from kernels.nested import Loop, Nested, Search
+from kernels.scalar import FUNCTIONS
+from sweep.errors import SpecError
+from sweep.points import evaluate_rows
+from tests.effort import compiled_only
+from tests.layout_search import PATH, text
+
+GOAL = search().goal
+DENSE = {"hidden_size": 4096, "num_layers": 24, "num_gpus": 48, "train_batch_tokens": 4096 * 96.0}
+DESIGNS: dict[str, Mapping[str, Any]] = {
+    "dense": DENSE,
+    "one GPU": {"hidden_size": 1024, "num_layers": 8, "num_gpus": 1, "train_batch_tokens": 4096 * 8.0},
+    "layers that do not divide": DENSE | {"num_layers": 30, "hidden_size": 6144, "num_gpus": 40},
+    "a long sequence": DENSE | {"sequence_length": 16384, "num_gpus": 32, "train_batch_tokens": 16384 * 16.0},
+    "mixture": DENSE | {"num_experts": 16, "hidden_size": 2048, "num_gpus": 32, "first_dense_layers": 1},
+    "v3": {"model": "deepseek-v3", "num_gpus": 512, "train_batch_tokens": 4096 * 512.0, "most_pipeline_parallel": 8},
+}
+
+
+def layouts_of(design: Mapping[str, Any]) -> Iterator[dict[str, int]]:
+    """Every combination of degrees that divides the GPUs and, once in stages, has even runs of layers."""
+    frame, _ = evaluate_rows(pl.DataFrame([design]), ["num_layers", "num_experts", *MOST])
+    known = frame.row(0, named=True)
+    gpus, layers, experts = design["num_gpus"], known["num_layers"], known["num_experts"]
+    degrees = product(
+        range(1, known["most_tensor_parallel"] + 1),
+        range(1, known["most_context_parallel"] + 1),
+        range(1, min(experts, known["most_expert_parallel"]) + 1),
+        range(1, min(layers, known["most_pipeline_parallel"]) + 1),
+    )
+    for tensor, context, expert, stages in degrees:
+        if gpus % (tensor * context * stages) or experts % expert:
+            continue
+        for runs in range(1, (known["most_pipeline_interleave"] if stages > 1 else 1) + 1):
+            if runs > 1 and layers % (stages * runs):
+                continue
+            for micro, zero in product((1, 2, 4, 8, 16), range(4)):
+                if gpus // (tensor * context * stages) * micro <= design["train_batch_tokens"] // known_length(design):
+                    yield dict(zip(SEARCHED, (tensor, context, expert, stages, runs, micro, zero), strict=True))
+
+
+MOST = [name for name in GRAPH.inputs if name.startswith("most_")]
+
+
+def known_length(design: Mapping[str, Any]) -> int:
+    """Tokens of a sequence."""
+    return int(design.get("sequence_length", 4096))
+
+
+@compiled_only
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_search_finds_what_trying_all_by_hand_finds(name: str) -> None:
+    design = DESIGNS[name]
+    by_hand = pl.DataFrame([{**design, **layout, "parallelism": "given"} for layout in layouts_of(design)])
+    tried, _ = evaluate_rows(by_hand, [GOAL, "train_fits"])
+    least = tried.filter(pl.col("train_fits"))[GOAL].min()
+    columns = [GOAL, "train_fits", *SEARCHED]
+    found, bad = evaluate_rows(pl.DataFrame([{**design, "parallelism": "best"}] * 2), columns)
+    if least is None:
+        assert [b.reason for b in bad] == ["no layout of training fits these GPUs"] * 2
+        return
+    assert not bad
+    row = found.row(1, named=True)
+    assert row["train_fits"]
+    assert row[GOAL] == least
+    chosen = {name: row[name] for name in SEARCHED}
+    again, _ = evaluate_rows(pl.DataFrame([{**design, **chosen, "parallelism": "given"}]), [GOAL])
+    assert again[GOAL][0] == least
+
+
+def test_the_loops_are_written_from_the_metrics_as_they_are() -> None:
+    assert PATH.read_text() == text(), "run python -m tests.layout_search"
+
+
+def test_what_follows_from_a_layout_is_in_the_loops() -> None:
+    nested = Nested(searched_graph(GRAPH), search())
+    assert nested.level["data_parallel"] == list(DIGITS).index("pipeline_parallel") + 1
+    assert not {"data_parallel", *SEARCHED} & set(nested.parameters)
+
+
+def test_a_search_of_two_loops_is_the_best_of_the_square() -> None:
+    """On a goal whose least anybody can see."""
+    goal = from_text("goal", "max(tensor_parallel - 3, 3 - tensor_parallel) + tensor_parallel - pipeline_parallel")
+    graph = GRAPH.extended((), {"most_context_parallel": goal})
+    loops = (Loop("tensor_parallel", "range(1, 9)"), Loop("pipeline_parallel", "range(1, tensor_parallel)"))
+    wanted = Search(
+        "found",
+        loops,
+        ["pipeline_parallel > 1"],
+        "most_context_parallel",
+        (),
+        "10 * tensor_parallel + pipeline_parallel",
+    )
+    scope: dict[str, Any] = dict(FUNCTIONS) | {"math": __import__("math")}
+    exec(Nested(graph, wanted).source(), scope)
+    assert scope["found"]() == 32
+
+
+def test_given_degrees_contradict_a_search() -> None:
+    frame = pl.DataFrame({"parallelism": ["best", "given"], "tensor_parallel": [2, 2], "num_gpus": [8, 8]})
+    _, bad = evaluate_rows(frame, ["train_bytes_per_gpu"])
+    assert [(b.row, b.column) for b in bad] == [(0, "tensor_parallel")]
+    assert "most_tensor_parallel" in bad[0].reason
+
+
+def space_of(text: str, tmp_path: Any) -> Any:
+    """The space of a spec given as text."""
+    (tmp_path / "spec.toml").write_text(text)
+    return sweep.load(str(tmp_path / "spec.toml"))
+
+
+SPEC = """
+[axes]
+hidden_size = [1024, 2048, 20480]
+num_gpus = [2, 16]
+[fixed]
+num_layers = 16
+parallelism = "best"
+train_batch_tokens = 262144
+"""
+
+
+def test_a_space_shows_what_was_chosen_and_leaves_out_what_does_not_fit(tmp_path: Any) -> None:
+    frame = space_of(SPEC, tmp_path).scan().select("hidden_size", "num_gpus", *SEARCHED, "train_fits").collect()
+    assert frame["train_fits"].all()
+    assert 0 < len(frame) < 6
+    rows = frame.select(
+        pl.exclude("train_fits"), pl.lit(16).alias("num_layers"), pl.lit(262144.0).alias("train_batch_tokens")
+    )
+    again, bad = evaluate_rows(rows, ["train_bytes_per_gpu", "train_fits"], {"parallelism": "given"})
+    assert not bad
+    assert again["train_fits"].all()
+
+
+def test_a_spec_that_gives_what_a_search_decides_is_refused(tmp_path: Any) -> None:
+    with pytest.raises(SpecError, match="leave it out, or bound what is tried by most_zero_stage"):
+        space_of(SPEC + "zero_stage = 1\n", tmp_path)
