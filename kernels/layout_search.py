@@ -11,18 +11,24 @@ def fastest_layout(
     final_norm, embedding_norm, embedding_proj_dim, tied_embeddings, lm_head_bias, num_experts,
     shared_expert_ffn_size, shared_expert_gate, router_bias, first_dense_layers, moe_layer_period,
     dense_residual_ffn_size, linear_attention_kind, num_linear_layers, linear_num_value_heads, parallel_block,
-    sequence_length, recompute, num_gpus, num_heads, num_kv_heads, ffn_size, experts_per_token, expert_ffn_size,
-    num_moe_layers, flash_attention, dropout, activation_element_bytes, weight_bytes_per_param,
+    mtp_layers, sequence_length, recompute, num_gpus, num_heads, num_kv_heads, ffn_size, experts_per_token,
+    expert_ffn_size, num_moe_layers, flash_attention, dropout, activation_element_bytes, weight_bytes_per_param,
     gradient_bytes_per_param, master_bytes_per_param, state_bytes_per_param, table_state_bytes_per_param,
     logit_bytes, in_place_activation, attention_copies, context_output_copy, alternate_matmuls,
     stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes, batch_sequences,
-    global_batch_size, most_tensor_parallel, most_expert_parallel, most_pipeline_parallel,
-    most_pipeline_interleave, most_micro_batch_size, most_zero_stage, most_context_parallel, num_softmax_layers,
-    linear_key_width, linear_value_width, linear_attention_matrix_params, attention_vector_params_total,
-    ffn_matrices, dense_ffn_matrix_params, dense_ffn_vector_params, moe_always_on_params, norm_params,
-    expert_matrix_params, expert_vector_params, embedding_width, params_positions, gpu_usable_bytes, ffn_tensors,
+    global_batch_size, gpu_scaleup_domain, train_cast_bytes, framework_overhead_share,
+    tensor_forward_overlap_share, collective_rails, collective_launch_s, scaleup_hop_s, scaleout_hop_s,
+    grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor, tensor_overlap_share,
+    context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share, most_tensor_parallel,
+    most_expert_parallel, most_pipeline_parallel, most_pipeline_interleave, most_micro_batch_size,
+    most_zero_stage, most_context_parallel, num_softmax_layers, linear_key_width, linear_value_width,
+    linear_attention_matrix_params, attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params,
+    dense_ffn_vector_params, moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params,
+    embedding_width, params_positions, attention_score_flops_per_layer, gpu_usable_bytes, ffn_tensors,
+    wide_matmul_flop_per_s, train_matmul_flop_per_s, elementwise_byte_per_s, scaleup_byte_per_s,
+    scaleout_byte_per_s, attended_tokens, core_flop_per_s,
 ):
-    """The code of what makes train_bytes_per_gpu least; nan where nothing will do."""
+    """The code of what makes train_step_s least; nan where nothing will do."""
     found = math.nan
     least = math.inf
     for k in range(1, most_tensor_parallel + 1):
@@ -80,6 +86,37 @@ def fastest_layout(
         stand_in_bytes__experts = ((expert_matrix_params + stand_in_bytes__shared) if (num_moe_layers > 0) else 0)
         stand_in_bytes__shapes = (attention_params_per_gpu + ((stand_in_bytes__dense + stand_in_bytes__experts) / tensor_parallel))
         stand_in_bytes = float(((stand_in_gradients * activation_element_bytes) * stand_in_bytes__shapes))
+        tensor_domain_ranks = float(minimum((1.0 * tensor_parallel), gpu_scaleup_domain))
+        tensor_byte_per_s__beyond = minimum(scaleup_byte_per_s, (tensor_domain_ranks * scaleout_byte_per_s))
+        tensor_byte_per_s = float((tensor_byte_per_s__beyond if (tensor_parallel > tensor_domain_ranks) else scaleup_byte_per_s))
+        tensor_ring_s__domains = (tensor_parallel / tensor_domain_ranks)
+        tensor_ring_s = float(((collective_launch_s + (((tensor_domain_ranks - 1.0) * tensor_ring_s__domains) * scaleup_hop_s)) + ((tensor_ring_s__domains - 1.0) * scaleout_hop_s)))
+        layer_matmul_flops_per_token__linear = ((num_linear_layers * linear_attention_matrix_params) / tensor_parallel)
+        layer_matmul_flops_per_token = float(((2.0 * ((num_softmax_layers * attention_params_per_gpu) + layer_matmul_flops_per_token__linear)) / num_layers))
+        dense_ffn_flops_per_token = float(((2.0 * dense_ffn_matrix_params) / tensor_parallel))
+        moe_shared_flops_per_token__shared = ((ffn_matrices * hidden_size) * (shared_expert_ffn_size + dense_residual_ffn_size))
+        moe_shared_flops_per_token = float((2.0 * ((hidden_size * num_experts) + (moe_shared_flops_per_token__shared / tensor_parallel))))
+        routed_flops_per_token = float((((2.0 * experts_per_token) * expert_matrix_params) / tensor_parallel))
+        core_flops_per_token = float(((((attention_score_flops_per_layer * attended_tokens) / tensor_parallel) * num_softmax_layers) / num_layers))
+        whole_traffic_bytes_per_token__tensors = (((2 * norms_per_layer) + 6) + dropout)
+        whole_traffic_bytes_per_token = float((((whole_share * activation_element_bytes) * hidden_size) * whole_traffic_bytes_per_token__tensors))
+        core_traffic_bytes_per_token__passes = ((4.0 * activation_element_bytes) + (dropout * ((2.0 * activation_element_bytes) + 1.0)))
+        core_traffic_bytes_per_token__scores = ((((num_heads / tensor_parallel) * sequence_length) * num_softmax_layers) / num_layers)
+        core_traffic_bytes_per_token = float((0.0 if flash_attention else (core_traffic_bytes_per_token__scores * core_traffic_bytes_per_token__passes)))
+        dense_ffn_traffic_bytes_per_token = float((((activation_element_bytes * ffn_matrices) * ffn_size) / tensor_parallel))
+        moe_ffn_traffic_bytes_per_token__copies = (((6.0 * experts_per_token) + 2.0) * hidden_size)
+        moe_ffn_traffic_bytes_per_token = float(((ffn_matrices * moe_inner_bytes_per_token) + ((whole_share * activation_element_bytes) * moe_ffn_traffic_bytes_per_token__copies)))
+        cast_bytes_per_token = float((train_cast_bytes * (hidden_size + ((num_heads * head_dim) / tensor_parallel))))
+        dense_cast_bytes_per_token = float((train_cast_bytes * (hidden_size + (ffn_size / tensor_parallel))))
+        moe_cast_bytes_per_token = float((train_cast_bytes * ((experts_per_token * hidden_size) + (moe_inner_bytes_per_token / activation_element_bytes))))
+        dense_operand_bytes_per_token__numbers = ((2.0 * hidden_size) + ((ffn_matrices * ffn_size) / tensor_parallel))
+        dense_operand_bytes_per_token = float(((matmul_traffic_factor * activation_element_bytes) * dense_operand_bytes_per_token__numbers))
+        moe_operand_bytes_per_token__outer = (((2.0 * experts_per_token) * hidden_size) * activation_element_bytes)
+        moe_operand_bytes_per_token = float((matmul_traffic_factor * (moe_operand_bytes_per_token__outer + (ffn_matrices * moe_inner_bytes_per_token))))
+        dense_weight_traffic_s__each = ((2.0 * weight_bytes_per_param) + (2.0 * gradient_bytes_per_param))
+        dense_weight_traffic_s = float(((dense_layer_params_per_gpu * dense_weight_traffic_s__each) / elementwise_byte_per_s))
+        context_bytes_per_token__expanded = ((num_heads / tensor_parallel) * ((qk_nope_head_dim + qk_rope_head_dim) + v_head_dim))
+        context_bytes_per_token = float((activation_element_bytes * (context_bytes_per_token__expanded if (attention_kind == 1) else (2.0 * kv_width_per_gpu))))
         for k in range(1, most_context_parallel + 1):
             context_parallel = k
             if not ((num_gpus % (tensor_parallel * context_parallel)) == 0):
@@ -115,11 +152,19 @@ def fastest_layout(
             recomputed_bytes_per_token__layer = (((layer_whole_bytes_per_token + attention_kept_bytes_per_token) + recomputed_bytes_per_token__ffn) + attention_core_mean_bytes_per_token)
             recomputed_bytes_per_token__core = (recomputed_bytes_per_token__layer if alternate_matmuls else attention_core_mean_bytes_per_token)
             recomputed_bytes_per_token = float((recomputed_bytes_per_token__layer if (recompute == 2) else (recomputed_bytes_per_token__core if (recompute == 1) else 0.0)))
+            context_domain_ranks = float(minimum((1.0 * context_parallel), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
+            context_byte_per_s = float((scaleout_byte_per_s if (context_parallel > context_domain_ranks) else scaleup_byte_per_s))
+            head_traffic_bytes_per_token = float((2.0 * attention_head_bytes_per_token))
+            attention_operand_bytes_per_token = float((matmul_traffic_factor * (((2.0 * activation_element_bytes) * hidden_size) + attention_head_bytes_per_token)))
             for k in range(1, min(most_expert_parallel, num_experts) + 1):
                 expert_parallel = k
                 if not ((expert_parallel == 1) or ((num_experts % expert_parallel) == 0)):
                     continue
                 expert_params_per_gpu = float(((num_experts / expert_parallel) * ((expert_matrix_params / tensor_parallel) + expert_vector_params)))
+                expert_domain_ranks = float(minimum((1.0 * expert_parallel), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
+                moe_weight_traffic_s__each = ((2.0 * weight_bytes_per_param) + (2.0 * gradient_bytes_per_param))
+                moe_weight_traffic_s__held = (moe_layer_params_per_gpu + expert_params_per_gpu)
+                moe_weight_traffic_s = float(((moe_weight_traffic_s__held * moe_weight_traffic_s__each) / elementwise_byte_per_s))
                 for k in range(1, min(most_pipeline_parallel, num_layers) + 1):
                     pipeline_parallel = k
                     if not ((num_gpus % ((tensor_parallel * context_parallel) * pipeline_parallel)) == 0):
@@ -136,6 +181,20 @@ def fastest_layout(
                     head_params_per_gpu__ends = (((lm_head_bias * vocab_size) + (final_norm * norm_params)) + (embedding_proj_dim * hidden_size))
                     head_params_per_gpu = int(((0 if head_params_per_gpu__shared else table_params_per_gpu) + head_params_per_gpu__ends))
                     first_stage_table_params = int((embedding_params_per_gpu + (head_params_per_gpu if (pipeline_parallel == 1) else 0)))
+                    data_ranks = int((data_parallel * context_parallel))
+                    data_domain_ranks = float(minimum((1.0 * data_ranks), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
+                    data_byte_per_s__beyond = minimum(scaleup_byte_per_s, (minimum(data_domain_ranks, collective_rails) * scaleout_byte_per_s))
+                    data_byte_per_s = float((data_byte_per_s__beyond if (data_ranks > data_domain_ranks) else scaleup_byte_per_s))
+                    data_ring_s__domains = (data_ranks / data_domain_ranks)
+                    data_ring_s__hops = ((((data_domain_ranks - 1.0) * data_ring_s__domains) * scaleup_hop_s) + ((data_ring_s__domains - 1.0) * scaleout_hop_s))
+                    data_ring_s = float(((collective_launch_s + data_ring_s__hops) if (data_ranks > 1) else 0.0))
+                    shard_ranks = int(minimum(optimizer_shard_ranks, data_ranks))
+                    shard_domain_ranks = float(minimum((1.0 * shard_ranks), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
+                    shard_byte_per_s__beyond = minimum(scaleup_byte_per_s, (minimum(shard_domain_ranks, collective_rails) * scaleout_byte_per_s))
+                    shard_byte_per_s = float((shard_byte_per_s__beyond if (shard_ranks > shard_domain_ranks) else scaleup_byte_per_s))
+                    shard_ring_s__domains = (shard_ranks / shard_domain_ranks)
+                    shard_ring_s__hops = ((((shard_domain_ranks - 1.0) * shard_ring_s__domains) * scaleup_hop_s) + ((shard_ring_s__domains - 1.0) * scaleout_hop_s))
+                    shard_ring_s = float(((collective_launch_s + shard_ring_s__hops) if (shard_ranks > 1) else 0.0))
                     for k in range(1, (most_pipeline_interleave if pipeline_parallel > 1 else 1) + 1):
                         pipeline_interleave = k
                         if not ((pipeline_interleave == 1) or ((num_layers % (pipeline_parallel * pipeline_interleave)) == 0)):
@@ -155,6 +214,15 @@ def fastest_layout(
                         first_stage_params = float((first_stage_params__dense + (first_stage_moe_layers * moe_layer_params_per_gpu)))
                         later_stage_params__dense = ((stage_layers - later_stage_moe_layers) * dense_layer_params_per_gpu)
                         later_stage_params = float((later_stage_params__dense + (later_stage_moe_layers * moe_layer_params_per_gpu)))
+                        stepped_params_per_gpu = float((first_stage_params + first_stage_table_params))
+                        stepped_expert_params_per_gpu = float((later_stage_moe_layers * expert_params_per_gpu))
+                        gather_exchange_bytes__others = ((shard_ranks - 1.0) / shard_ranks)
+                        gather_exchange_bytes__expert_others = maximum(0.0, (1.0 - (expert_parallel / shard_ranks)))
+                        gather_exchange_bytes__every = ((stepped_params_per_gpu * gather_exchange_bytes__others) + (stepped_expert_params_per_gpu * gather_exchange_bytes__expert_others))
+                        gather_exchange_bytes = float(((gather_exchange_bytes__every * 3.0) * weight_bytes_per_param))
+                        copies_exchange_bytes__copies = (data_ranks / shard_ranks)
+                        copies_exchange_bytes__held = ((stepped_params_per_gpu + stepped_expert_params_per_gpu) / shard_ranks)
+                        copies_exchange_bytes = float(((((2.0 * (copies_exchange_bytes__copies - 1.0)) / copies_exchange_bytes__copies) * copies_exchange_bytes__held) * weight_bytes_per_param))
                         for k in range(int(log2(most_micro_batch_size)) + 1):
                             micro_batch_size = 1 << k
                             if not ((data_parallel * micro_batch_size) <= batch_sequences):
@@ -177,6 +245,76 @@ def fastest_layout(
                             later_stage_activation_bytes = float((activation_tokens * (later_stage_activation_bytes__dense + (later_stage_moe_layers * moe_layer_activation_bytes_per_token))))
                             head_bytes__logits = (logit_bytes * (((vocab_size + tensor_parallel) - 1) // tensor_parallel))
                             head_bytes = float((activation_tokens * (head_bytes__logits + ((whole_share * activation_element_bytes) * (hidden_size + embedding_width)))))
+                            core_forward_s = float(((activation_tokens * core_flops_per_token) / core_flop_per_s))
+                            core_backward_s = float((core_forward_s * (2.5 if flash_attention else 2.0)))
+                            attention_matmul_s = float(((activation_tokens * layer_matmul_flops_per_token) / train_matmul_flop_per_s))
+                            dense_ffn_matmul_s = float(((activation_tokens * dense_ffn_flops_per_token) / train_matmul_flop_per_s))
+                            moe_ffn_matmul_s__every = (moe_shared_flops_per_token + (routed_flops_per_token / grouped_matmul_factor))
+                            moe_ffn_matmul_s = float(((activation_tokens * moe_ffn_matmul_s__every) / train_matmul_flop_per_s))
+                            head_matmul_s = float((((activation_tokens * 2.0) * table_params_per_gpu) / wide_matmul_flop_per_s))
+                            attention_traffic_s__every = ((whole_traffic_bytes_per_token + head_traffic_bytes_per_token) + cast_bytes_per_token)
+                            attention_traffic_s = float(((activation_tokens * (attention_traffic_s__every + attention_operand_bytes_per_token)) / elementwise_byte_per_s))
+                            core_traffic_s = float(((activation_tokens * core_traffic_bytes_per_token) / elementwise_byte_per_s))
+                            dense_ffn_traffic_s__every = ((dense_ffn_traffic_bytes_per_token + dense_cast_bytes_per_token) + dense_operand_bytes_per_token)
+                            dense_ffn_traffic_s = float(((activation_tokens * dense_ffn_traffic_s__every) / elementwise_byte_per_s))
+                            moe_ffn_traffic_s__every = ((moe_ffn_traffic_bytes_per_token + moe_cast_bytes_per_token) + moe_operand_bytes_per_token)
+                            moe_ffn_traffic_s = float(((activation_tokens * moe_ffn_traffic_s__every) / elementwise_byte_per_s))
+                            head_traffic_s = float(((((activation_tokens * ((2.0 * logit_bytes) + 4.0)) * vocab_size) / tensor_parallel) / elementwise_byte_per_s))
+                            tensor_exchange_s__share = ((2.0 * (tensor_parallel - 1.0)) / tensor_parallel)
+                            tensor_exchange_s__bytes_each = (((activation_tokens * hidden_size) * activation_element_bytes) * tensor_exchange_s__share)
+                            tensor_exchange_s = float(((2.0 * ((tensor_exchange_s__bytes_each / tensor_byte_per_s) + (2.0 * tensor_ring_s))) if (tensor_parallel > 1) else 0.0))
+                            tensor_forward_s = float((tensor_exchange_s * (1.0 - tensor_forward_overlap_share)))
+                            tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_overlap_share)))
+                            context_forward_s__rounds = (context_parallel - 1.0)
+                            context_forward_s__passed = (context_forward_s__rounds * (((activation_tokens * context_bytes_per_token) / context_byte_per_s) + collective_launch_s))
+                            context_forward_s = float((context_forward_s__passed * (1.0 - context_overlap_share)))
+                            expert_forward_s__each = ((((2.0 * activation_tokens) * whole_share) * hidden_size) * activation_element_bytes)
+                            expert_forward_s__domains = (expert_parallel / expert_domain_ranks)
+                            expert_forward_s__met = (expert_forward_s__domains * (1.0 - power((1.0 - (1.0 / expert_forward_s__domains)), experts_per_token)))
+                            expert_forward_s__inside = (((experts_per_token * (expert_domain_ranks - 1.0)) / expert_domain_ranks) / scaleup_byte_per_s)
+                            expert_forward_s__beyond = ((((expert_forward_s__met * (expert_forward_s__domains - 1.0)) / expert_forward_s__domains) / scaleout_byte_per_s) if (expert_forward_s__domains > 1.0) else 0.0)
+                            expert_forward_s__every = ((expert_forward_s__each * (expert_forward_s__inside + expert_forward_s__beyond)) + (2.0 * collective_launch_s))
+                            expert_forward_s = float(((expert_forward_s__every * (1.0 - expert_overlap_share)) if (expert_parallel > 1) else 0.0))
+                            pipeline_transfer_s__sent = (((activation_tokens * hidden_size) * activation_element_bytes) / tensor_parallel)
+                            pipeline_transfer_s__inside = ((pipeline_transfer_s__sent / scaleup_byte_per_s) + collective_launch_s)
+                            pipeline_transfer_s__beyond = ((pipeline_transfer_s__sent / scaleout_byte_per_s) + scaleout_hop_s)
+                            pipeline_transfer_s__each = (pipeline_transfer_s__beyond if (num_gpus > gpu_scaleup_domain) else pipeline_transfer_s__inside)
+                            pipeline_transfer_s = float(((((2.0 * pipeline_interleave) * pipeline_transfer_s__each) * (1.0 - pipeline_overlap_share)) if (pipeline_parallel > 1) else 0.0))
+                            dense_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + dense_ffn_matmul_s)))
+                            dense_traffic_s = float(((1.0 + framework_overhead_share) * (attention_traffic_s + dense_ffn_traffic_s)))
+                            dense_layer_work_s = float((dense_matmul_s + dense_traffic_s))
+                            moe_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + moe_ffn_matmul_s)))
+                            moe_traffic_s = float(((1.0 + framework_overhead_share) * (attention_traffic_s + moe_ffn_traffic_s)))
+                            moe_layer_work_s = float((moe_matmul_s + moe_traffic_s))
+                            core_work_s = float((core_forward_s + core_traffic_s))
+                            dense_layer_forward_s = float(maximum(layer_launch_s, (((dense_layer_work_s + core_work_s) + tensor_forward_s) + context_forward_s)))
+                            moe_layer_forward_s__work = ((((moe_layer_work_s + core_work_s) + tensor_forward_s) + context_forward_s) + expert_forward_s)
+                            moe_layer_forward_s = float(maximum((layer_launch_s * moe_launch_factor), moe_layer_forward_s__work))
+                            dense_recompute_s__selective = ((0.5 * dense_layer_work_s) if alternate_matmuls else core_work_s)
+                            dense_recompute_s = float((dense_layer_forward_s if (recompute == 2) else (dense_recompute_s__selective if (recompute == 1) else 0.0)))
+                            moe_recompute_s__selective = ((0.5 * moe_layer_work_s) if alternate_matmuls else core_work_s)
+                            moe_recompute_s = float((moe_layer_forward_s if (recompute == 2) else (moe_recompute_s__selective if (recompute == 1) else 0.0)))
+                            dense_layer_backward_s__work = ((((2.0 * dense_matmul_s) + (1.5 * (dense_traffic_s + core_traffic_s))) + core_backward_s) + dense_weight_traffic_s)
+                            dense_layer_backward_s = float((dense_recompute_s + maximum((2.0 * layer_launch_s), ((dense_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)))))
+                            moe_layer_backward_s__work = ((((2.0 * moe_matmul_s) + (1.5 * (moe_traffic_s + core_traffic_s))) + core_backward_s) + moe_weight_traffic_s)
+                            moe_layer_backward_s__every = (((moe_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)) + expert_forward_s)
+                            moe_layer_backward_s = float((moe_recompute_s + maximum(((2.0 * layer_launch_s) * moe_launch_factor), moe_layer_backward_s__every)))
+                            dense_layer_s = float((dense_layer_forward_s + dense_layer_backward_s))
+                            moe_layer_s = float((moe_layer_forward_s + moe_layer_backward_s))
+                            layer_s__routed = ((num_moe_layers * moe_layer_s) if (num_moe_layers > 0) else 0.0)
+                            layer_s__dense = (((num_layers - num_moe_layers) * dense_layer_s) if (num_moe_layers < num_layers) else 0.0)
+                            layer_s = float(((layer_s__routed + layer_s__dense) / num_layers))
+                            head_s = float((((1.0 + mtp_layers) * ((3.0 * head_matmul_s) + head_traffic_s)) + (mtp_layers * layer_s)))
+                            slowest_stage_s__routed = ((later_stage_moe_layers * moe_layer_s) if (later_stage_moe_layers > 0) else 0.0)
+                            slowest_stage_s__dense = (((stage_layers - later_stage_moe_layers) * dense_layer_s) if (later_stage_moe_layers < stage_layers) else 0.0)
+                            slowest_stage_s__mean = (((num_layers * layer_s) + head_s) / pipeline_parallel)
+                            slowest_stage_s__even = ((num_layers % (pipeline_parallel * pipeline_interleave)) == 0)
+                            slowest_stage_s__several = (((slowest_stage_s__dense + slowest_stage_s__routed) + head_s) if slowest_stage_s__even else maximum((slowest_stage_s__dense + slowest_stage_s__routed), slowest_stage_s__mean))
+                            slowest_stage_s = float((slowest_stage_s__mean if (pipeline_parallel == 1) else slowest_stage_s__several))
+                            passes_s = float((micro_batches * slowest_stage_s))
+                            pipeline_bubble_s__mean = (((num_layers * layer_s) + head_s) / pipeline_parallel)
+                            pipeline_bubble_s = float((((pipeline_parallel - 1.0) / pipeline_interleave) * pipeline_bubble_s__mean))
+                            pipeline_wait_s = float((pipeline_transfer_s * (micro_batches + ((pipeline_parallel - 1.0) / pipeline_interleave))))
                             for k in range(most_zero_stage + 1):
                                 zero_stage = k
                                 whole_bytes_per_param__weight = (weight_bytes_per_param if (zero_stage < 3) else 0.0)
@@ -249,7 +387,27 @@ def fastest_layout(
                                 train_fits = int((train_bytes_per_gpu <= gpu_usable_bytes))
                                 if not train_fits:
                                     continue
-                                if train_bytes_per_gpu < least:
-                                    least = train_bytes_per_gpu
+                                gradient_rounds = float((micro_batches if (zero_stage == 2) else 1.0))
+                                gradient_exchange_bytes__others = ((data_ranks - 1.0) / data_ranks)
+                                gradient_exchange_bytes__expert_others = maximum(0.0, (1.0 - (expert_parallel / data_ranks)))
+                                gradient_exchange_bytes__every = ((stepped_params_per_gpu * gradient_exchange_bytes__others) + (stepped_expert_params_per_gpu * gradient_exchange_bytes__expert_others))
+                                gradient_exchange_bytes__back = (gradient_bytes_per_param if (zero_stage == 0) else weight_bytes_per_param)
+                                gradient_exchange_bytes = float((gradient_exchange_bytes__every * ((gradient_rounds * gradient_bytes_per_param) + gradient_exchange_bytes__back)))
+                                data_exchange_s__once = ((gradient_exchange_bytes / data_byte_per_s) + ((gradient_rounds + 1.0) * data_ring_s))
+                                data_exchange_s__each = ((gather_exchange_bytes / shard_byte_per_s) + ((3.0 * stage_layers) * shard_ring_s))
+                                data_exchange_s__copies = ((copies_exchange_bytes / scaleout_byte_per_s) if (copies_exchange_bytes > 0.0) else 0.0)
+                                data_exchange_s = float((((micro_batches * data_exchange_s__each) + data_exchange_s__copies) if (zero_stage == 3) else data_exchange_s__once))
+                                data_wait_s__passes = (slowest_stage_s * (micro_batches if (zero_stage > 1) else 1.0))
+                                data_wait_s = float(maximum((data_exchange_s * (1.0 - data_overlap_share)), (data_exchange_s - (data_overlap_share * data_wait_s__passes))))
+                                optimizer_step_s__ranks = (optimizer_shard_ranks if (zero_stage > 0) else 1)
+                                optimizer_step_s__expert_ranks = (maximum(1.0, (optimizer_shard_ranks / expert_parallel)) if (zero_stage > 0) else 1.0)
+                                optimizer_step_s__stepped = ((stepped_params_per_gpu / optimizer_step_s__ranks) + (stepped_expert_params_per_gpu / optimizer_step_s__expert_ranks))
+                                optimizer_step_s__cleared = (optimizer_step_s__stepped if (zero_stage > 1) else (stepped_params_per_gpu + stepped_expert_params_per_gpu))
+                                optimizer_step_s__states = (((3.0 * master_bytes_per_param) + (2.0 * state_bytes_per_param)) + weight_bytes_per_param)
+                                optimizer_step_s__moved = ((optimizer_step_s__stepped * ((4.0 * gradient_bytes_per_param) + optimizer_step_s__states)) + (optimizer_step_s__cleared * gradient_bytes_per_param))
+                                optimizer_step_s = float((optimizer_step_s__moved / elementwise_byte_per_s))
+                                train_step_s = float(((((passes_s + pipeline_bubble_s) + pipeline_wait_s) + data_wait_s) + optimizer_step_s))
+                                if train_step_s < least:
+                                    least = train_step_s
                                     found = float((tensor_parallel + (1024 * (context_parallel + (1024 * (expert_parallel + (1024 * (pipeline_parallel + (1024 * (pipeline_interleave + (128 * (log2(micro_batch_size) + (16 * zero_stage)))))))))))))
     return found
