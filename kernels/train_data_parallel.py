@@ -18,22 +18,29 @@ def stepped_expert_params_per_gpu(later_stage_moe_layers, expert_params_per_gpu)
     return later_stage_moe_layers * expert_params_per_gpu
 
 
+@metric(unit="", source=f"{ZERO}: ranks that keep no whole gradient sum it after every backward pass")
+def gradient_rounds(zero_stage, micro_batches):
+    """How often in a step gradients are summed over data parallel ranks, below stage 3."""
+    return micro_batches if zero_stage == 2 else 1.0
+
+
 @metric(unit="byte", source=ZERO)
 def gradient_exchange_bytes(
     stepped_params_per_gpu,
     stepped_expert_params_per_gpu,
     data_ranks,
     expert_parallel,
+    gradient_rounds,
     gradient_bytes_per_param,
     weight_bytes_per_param,
     zero_stage,
 ):
-    """Bytes through one GPU's links for gradients summed and stepped weights gathered, once a step, below stage 3."""
+    """Bytes through one GPU's links for gradients summed and stepped weights gathered, in a step below stage 3."""
     others = (data_ranks - 1.0) / data_ranks
     expert_others = max(0.0, 1.0 - expert_parallel / data_ranks)
     every = stepped_params_per_gpu * others + stepped_expert_params_per_gpu * expert_others
     back = gradient_bytes_per_param if zero_stage == 0 else weight_bytes_per_param
-    return every * (gradient_bytes_per_param + back)
+    return every * (gradient_rounds * gradient_bytes_per_param + back)
 
 
 @metric(unit="byte", source=FSDP)
@@ -63,6 +70,7 @@ def data_exchange_s(
     gradient_exchange_bytes,
     gather_exchange_bytes,
     copies_exchange_bytes,
+    gradient_rounds,
     data_byte_per_s,
     data_ring_s,
     shard_byte_per_s,
@@ -72,16 +80,16 @@ def data_exchange_s(
     stage_layers,
 ):
     """All collectives of data parallel ranks in a step, as if nothing hid them."""
-    once = gradient_exchange_bytes / data_byte_per_s + 2.0 * data_ring_s
+    once = gradient_exchange_bytes / data_byte_per_s + (gradient_rounds + 1.0) * data_ring_s
     each = gather_exchange_bytes / shard_byte_per_s + 3.0 * stage_layers * shard_ring_s
     copies = copies_exchange_bytes / scaleout_byte_per_s if copies_exchange_bytes > 0.0 else 0.0
     return micro_batches * each + copies if zero_stage == 3 else once
 
 
-@metric(unit="s", source="fitted: data_overlap_share; a micro batch, at stage 3 every one, hides them")
+@metric(unit="s", source="fitted: data_overlap_share; a micro batch, from stage 2 on every one, hides them")
 def data_wait_s(zero_stage, data_exchange_s, slowest_stage_s, micro_batches, data_overlap_share):
     """What a step waits for data parallel collectives."""
-    passes = micro_batches * slowest_stage_s if zero_stage == 3 else slowest_stage_s
+    passes = slowest_stage_s * (micro_batches if zero_stage > 1 else 1.0)
     return max(data_exchange_s * (1.0 - data_overlap_share), data_exchange_s - data_overlap_share * passes)
 
 

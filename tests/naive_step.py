@@ -339,8 +339,10 @@ def exchange_s(d: Design, batches: int) -> float:
 
     if d["zero_stage"] < 3:
         back = d["gradient_bytes_per_param"] if d["zero_stage"] == 0 else d["weight_bytes_per_param"]
-        once = ring(d, ranks, apart, bytes_of(ranks, d["gradient_bytes_per_param"]), rails)
-        return once + ring(d, ranks, apart, bytes_of(ranks, back), rails)
+        time = ring(d, ranks, apart, bytes_of(ranks, back), rails)
+        for _ in range(batches if d["zero_stage"] == 2 else 1):
+            time += ring(d, ranks, apart, bytes_of(ranks, d["gradient_bytes_per_param"]), rails)
+        return time
     shards = min(d["optimizer_shard_ranks"], ranks)
     per = d["num_layers"] // d["pipeline_parallel"]
     time = 0.0
@@ -379,7 +381,7 @@ def step_s(d: Design) -> float:
     slowest, mean = max(stages), sum(stages) / len(stages)
     filling = (len(stages) - 1) / d["pipeline_interleave"]
     exchange = exchange_s(d, batches)
-    hiding = batches * slowest if d["zero_stage"] == 3 else slowest
+    hiding = batches * slowest if d["zero_stage"] > 1 else slowest
     share = d["data_overlap_share"]
     wait = max(exchange * (1 - share), exchange - share * hiding)
     passes = batches * slowest + filling * mean + (batches + filling) * transfers_s(d)

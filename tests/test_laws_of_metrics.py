@@ -326,7 +326,7 @@ def test_a_gpu_without_fp8_has_no_fp8_figures(gpu: str) -> None:
 
 
 def test_training_in_a_format_the_gpu_lacks_has_no_figures() -> None:
-    timed = {"gpu": "a100_sxm_80", "parallelism": "given", "recompute": "full"}  # so that what may matter does
+    timed: Design = {"gpu": "a100_sxm_80", "parallelism": "given", "recompute": "full"}  # so that what may matter does
     found = values(list(GRAPH.metrics), timed | {"train_precision": "fp8_training"})
     usual = values(list(GRAPH.metrics), timed | {"train_precision": "bf16"})
     missing = {name for name, number in found.items() if math.isnan(number) and not math.isnan(usual[name])}

@@ -68,6 +68,7 @@ DESIGNS: dict[str, Design] = {
     "dense": LLAMA,
     "selective": LLAMA | {"recompute": "selective", "pipeline_interleave": 2},
     "torchtitan": LLAMA | {"train_framework": "torchtitan", "recompute": "selective", "zero_stage": 3},
+    "gradients shared": LLAMA | {"zero_stage": 2, "optimizer": "adam_16", "train_framework": "composer_fsdp"},
     "full shard": LLAMA | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "optimizer": "adam_16"},
     "hybrid shard": LLAMA
     | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "optimizer_shard_ranks": 8, "num_gpus": 128},
