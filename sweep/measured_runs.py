@@ -81,3 +81,11 @@ def _runs_of_layers(row: Row) -> Design:
         fewer = (k for k in range(int(runs), 0, -1) if runs % k == 0 and stages * k <= layers)
         return {"pipeline_interleave": str(next(fewer, 1))}
     return {}
+
+
+def micro_batches(row: Row) -> list[Design]:
+    """The micro batch of a row; where a layout is known but for it, those that its authors will have tried."""
+    batch, replicas = row.number_of("global_batch_size"), row.number_of("data_parallel")
+    if row.text("micro_batch_size") or not (batch and replicas and row.text("tensor_parallel")):
+        return [{}]
+    return [{"micro_batch_size": str(size)} for size in (1, 2, 4, 8) if batch % (replicas * size) == 0] or [{}]
