@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from kernels import law_inputs, price_inputs, serve_inputs, step_inputs, train_inputs
 from kernels.graph import Input, near
-from kernels.inputs import FORMATS, INPUTS
+from kernels.inputs import FORMATS
+from kernels.inputs import INPUTS as DESIGN_INPUTS
+from kernels.layouts import LAYOUT_INPUTS
 from sweep.errors import SweepError
 from sweep.resources import resource_dir
 
@@ -67,6 +69,7 @@ MODEL_SETS = (
     *("linear_conv_kernel", "parallel_block", "sliding_window", "num_sliding_layers", "context_length", "mtp_layers"),
 )
 
+INPUTS = (*DESIGN_INPUTS, *LAYOUT_INPUTS)
 WORDS: dict[str, tuple[str, ...]] = {i.name: i.words for i in INPUTS if i.words}
 NEUTRAL = {  # what a law is where its record says nothing else
     "law_form": "power",

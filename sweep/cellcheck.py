@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from kernels.inputs import INPUTS
-from sweep.catalogue import parsed, source_of
+from sweep.catalogue import INPUTS, parsed, source_of
 
 CONFIDENCE = ("high", "medium", "low")
 FLAGS = tuple(i.name for i in INPUTS if i.kind == "bool")

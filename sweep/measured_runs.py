@@ -38,7 +38,7 @@ OVERLAPS = ("tensor", "tensor_forward", "context", "expert", "pipeline", "data")
 def run(row: Row) -> Design:
     """Inputs of the row's run that are in none of its columns of the same name."""
     found: Design = {"mtp_layers": row.text("mtp_layers_trained") or "0"}  # released with them is not trained with them
-    if row.text("tensor_parallel") and row.text("pipeline_parallel"):
+    if _split(row):
         found["parallelism"] = "given"
     if row.text("attention_kernel").startswith("unfused"):
         found |= {"flash_attention": "0", "dropout": "1"}
@@ -47,6 +47,11 @@ def run(row: Row) -> Design:
     if "overlap switched off" in row.text("notes"):
         found |= {f"{what}_overlap_share": "0" for what in OVERLAPS}
     return found | _framework(row) | _copies(row) | _runs_of_layers(row)
+
+
+def _split(row: Row) -> bool:
+    """Whether the row says how the model is split."""
+    return bool(row.text("tensor_parallel") and row.text("pipeline_parallel"))
 
 
 def _framework(row: Row) -> Design:
@@ -81,3 +86,11 @@ def _runs_of_layers(row: Row) -> Design:
         fewer = (k for k in range(int(runs), 0, -1) if runs % k == 0 and stages * k <= layers)
         return {"pipeline_interleave": str(next(fewer, 1))}
     return {}
+
+
+def micro_batches(row: Row) -> list[Design]:
+    """The micro batch of a row; where a layout is known but for it, those that its authors will have tried."""
+    batch, replicas = row.number_of("global_batch_size"), row.number_of("data_parallel")
+    if row.text("micro_batch_size") or not (batch and replicas and _split(row)):
+        return [{}]
+    return [{"micro_batch_size": str(size)} for size in (1, 2, 4, 8) if batch % (replicas * size) == 0] or [{}]

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kernels.model import GRAPH
 from sweep.measured import Ask, Design, Figure, NotEvaluated, Row, device, shape
-from sweep.measured_runs import run
+from sweep.measured_runs import micro_batches, run
 
 NEEDED = ("train_precision",)
 GIB = 2.0**30
@@ -85,8 +85,9 @@ def _step(row: Row, figure: Figure) -> Figure:
     measured, design = _token_s(row), _base(row)
     if row.text("recompute") == "partial":
         return _partly(row, replace(figure, measured=measured), design)
-    ask = Ask("train_tokens_per_s_per_gpu", design)
-    return replace(figure, measured=measured, asks=(ask,), predicted=lambda rate: 1.0 / rate)
+    asks = tuple(Ask("train_tokens_per_s_per_gpu", design | sizes) for sizes in micro_batches(row))
+    assumed = ("micro_batch_size: the fastest of 1, 2, 4 and 8",) if len(asks) > 1 else ()
+    return replace(figure, measured=measured, asks=asks, predicted=lambda *rates: 1.0 / max(rates), assumed=assumed)
 
 
 def _partly(row: Row, figure: Figure, design: Design) -> Figure:
