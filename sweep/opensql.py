@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from kernels.language import Formula
 
 NAME = "open.sql"
-CATALOGUE = ("accelerators", "precisions", "laws", "models", "prices", "grids")
+CATALOGUE = (
+    *("accelerators", "precisions", "laws", "models"),
+    *("optimizers", "train_frameworks", "engines", "prices", "grids"),
+)
 MACROS = (  # files of queries/macros/, each after those whose macros it uses
     "steps",
     "stairs",
