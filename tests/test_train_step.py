@@ -3,6 +3,7 @@
 import math
 from functools import lru_cache
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -12,6 +13,7 @@ from sweep import catalogue
 from sweep.points import evaluate_rows
 from sweep.resolve import loads, single
 from tests import naive_step
+from tests.vectorised import Vectorised
 
 pytestmark = pytest.mark.nojit
 
@@ -181,3 +183,14 @@ def test_rows_of_a_table_are_timed_where_they_give_a_degree() -> None:
     found, bad = evaluate_rows(frame, ["mfu", "assumed_mfu", "step_mfu"])
     assert not bad
     assert found["mfu"].to_list() == [found["assumed_mfu"][0], found["step_mfu"][1]]
+
+
+@pytest.mark.parametrize("name", ["narrow heads", "experts far", "torchtitan"])
+def test_the_fit_sees_the_same_step(name: str) -> None:
+    """tests/fit_train.py asks numpy, written out from the same formulas."""
+    wanted = ["train_tokens_per_s_per_gpu", "layer_s"]
+    d = described(DESIGNS[name]) | {"parallelism": "given"}
+    step = Vectorised(GRAPH, wanted)
+    found = step({leaf: np.array([d[leaf]]) for leaf in step.leaves})
+    expected = values(wanted, DESIGNS[name])
+    assert {n: found[n][0] for n in wanted} == pytest.approx(expected, rel=1e-12)

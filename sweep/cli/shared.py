@@ -127,10 +127,12 @@ def notes(space: Space, frame: pl.DataFrame) -> list[str]:
 
 def _mattering(space: Space, frame: pl.DataFrame) -> set[str]:
     """The inputs worth a word beside a table: those of _TOLD that its columns follow from."""
+    from kernels.specialise import Specialised
     from sweep import catalogue
 
     columns = [name for name in frame.columns if name in space.graph.metrics]
-    leaves = set(space.graph.resolve(columns, space.given)[1])
+    layout = {name: value for name, value in space.constants.items() if name == "parallelism"}
+    leaves = set(Specialised(space.graph, space.given, layout).resolve(columns)[1])
     records = {kind.name for kind in catalogue.KINDS.values() if leaves.intersection(kind.sets)}
     return (leaves | records) & set(_TOLD)
 
