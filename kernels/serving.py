@@ -12,7 +12,7 @@ def decode_tokens_per_s(batch_size, decode_step_s):
     return batch_size / decode_step_s
 
 
-@metric(unit="token/s", source="definition")
+@metric(unit="token/s/GPU", source="definition")
 def decode_tokens_per_s_per_gpu(decode_tokens_per_s, serve_tensor_parallel):
     """Tokens one GPU of a replica generates in a second while decoding."""
     return decode_tokens_per_s / serve_tensor_parallel
@@ -30,7 +30,7 @@ def time_per_output_token_s(decode_step_s, prefill_s, batch_size, output_tokens)
     return decode_step_s + prefill_s * (1.0 - 1.0 / batch_size) / max(1.0, output_tokens)
 
 
-@metric(unit="token/s", source="definition")
+@metric(unit="token/s/user", source="definition")
 def decode_tokens_per_s_per_user(time_per_output_token_s):
     """Tokens a second that one of the sequences of a batch sees while other prompts come in."""
     return 1.0 / time_per_output_token_s
