@@ -12,7 +12,7 @@ def decode_tokens_per_s(batch_size, decode_step_s):
     return batch_size / decode_step_s
 
 
-@metric(unit="token/s", source="definition")
+@metric(unit="token/s/GPU", source="definition")
 def decode_tokens_per_s_per_gpu(decode_tokens_per_s, serve_tensor_parallel):
     """Tokens one GPU of a replica generates in a second while decoding."""
     return decode_tokens_per_s / serve_tensor_parallel
@@ -30,7 +30,7 @@ def time_per_output_token_s(decode_step_s, prefill_s, batch_size, output_tokens)
     return decode_step_s + prefill_s * (1.0 - 1.0 / batch_size) / max(1.0, output_tokens)
 
 
-@metric(unit="token/s", source="definition")
+@metric(unit="token/s/user", source="definition")
 def decode_tokens_per_s_per_user(time_per_output_token_s):
     """Tokens a second that one of the sequences of a batch sees while other prompts come in."""
     return 1.0 / time_per_output_token_s
@@ -50,9 +50,13 @@ def serve_activation_bytes(
     experts_per_token,
     expert_ffn_size,
 ):
-    """What one rank sets aside for the widest pass: logits, what a layer holds, what experts take in and give."""
+    """What one rank sets aside for the widest pass: logits, what a layer holds, what experts take in and give.
+
+    An engine that tries its widest pass before it serves sets that aside whatever comes.
+    """
     logits = max(engine_profiled_sequences, batch_size) * vocab_size * engine_logit_bytes
-    tokens = min(engine_chunk_tokens, batch_size * max(1.0, prompt_tokens))
+    several = batch_size * max(1.0, prompt_tokens)
+    tokens = engine_chunk_tokens if engine_profiled_sequences > 0 else min(engine_chunk_tokens, several)
     experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
     return logits + tokens * (engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0))
 
