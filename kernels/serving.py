@@ -50,15 +50,31 @@ def serve_activation_bytes(
     experts_per_token,
     expert_ffn_size,
 ):
-    """What one rank sets aside for the widest pass: logits, what a layer holds, what experts take in and give.
-
-    An engine that tries its widest pass before it serves sets that aside whatever comes.
-    """
+    """What one rank sets aside for the widest pass: logits, what a layer holds, what experts take in and give."""
     logits = max(engine_profiled_sequences, batch_size) * vocab_size * engine_logit_bytes
-    several = batch_size * max(1.0, prompt_tokens)
-    tokens = engine_chunk_tokens if engine_profiled_sequences > 0 else min(engine_chunk_tokens, several)
+    tokens = min(engine_chunk_tokens, batch_size * max(1.0, prompt_tokens))
     experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
     return logits + tokens * (engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0))
+
+
+@metric(unit="byte", source="serve_activation_bytes with a chunk that is full; engines without chunks read what comes")
+def widest_activation_bytes(
+    serve_activation_bytes,
+    engine_chunk_tokens,
+    batch_size,
+    prompt_tokens,
+    hidden_size,
+    engine_activation_bytes,
+    num_moe_layers,
+    experts_per_token,
+    expert_ffn_size,
+):
+    """What one rank sets aside for the widest pass there may be, however long prompts are."""
+    read = batch_size * max(1.0, prompt_tokens)
+    more = max(0.0, engine_chunk_tokens - read) if engine_chunk_tokens < 1e6 else 0.0
+    experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
+    each = engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0)
+    return serve_activation_bytes + more * each
 
 
 @metric(unit="byte", source="engine row")
