@@ -10,7 +10,7 @@ def cell(value: float, epsilon: float) -> tuple[int, float]:
     if value == 0.0:
         return 0, 0.0
     if math.isinf(value):
-        return (1, math.inf) if value > 0 else (-1, math.inf)
+        return (1, math.inf) if value > 0 else (-1, -math.inf)
     power = math.log(abs(value)) / math.log1p(epsilon)
     return (1, math.floor(power)) if value > 0.0 else (-1, math.floor(-power))
 
