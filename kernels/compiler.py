@@ -159,6 +159,15 @@ def loop_source(formula: Formula, pattern: str, kinds: Mapping[str, Kind], words
 
     kinds also holds the type of the result, under the formula's name.
     """
+    typed = tuple((name, kinds[name]) for name in (*formula.parameters, formula.name))
+    return _loop_source(formula, pattern, typed, tuple((p, words[p]) for p in formula.parameters if p in words))
+
+
+@functools.lru_cache(maxsize=4096)
+def _loop_source(
+    formula: Formula, pattern: str, typed: tuple[tuple[str, Kind], ...], worded: tuple[tuple[str, tuple[str, ...]], ...]
+) -> str:
+    kinds, words = dict(typed), dict(worded)
     formula = unified(formula, kinds, words)
     before: list[str] = []
     outer: list[str] = []

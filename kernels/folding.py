@@ -10,7 +10,7 @@ import numpy as np
 
 from kernels.compiler import jit_uncounted, part
 from kernels.driver import COLUMN_MAP, COLUMNS, HELD, POINTS, SHAPE, Program, State, start_of, visit
-from kernels.screen import CHUNK, GROUP, LANES, Screen, champion_beats, known_beats, sift_chunk
+from kernels.screen import CHUNK, GROUP, LANES, NONE, Screen, champion_beats, known_beats, sift_chunk
 
 RUN = 4 * GROUP  # rows that are judged together before they are in groups
 
@@ -120,7 +120,7 @@ def sift_walk(
     Runs of rows are first judged by the best of each objective among them, read where the loops left them; what known
     rows beat there is not even gathered.
     """
-    count = 0
+    count = NONE
     num_objectives = columns.shape[0]
     while at[0] < stop:
         if at[1] < 0:
@@ -128,7 +128,7 @@ def sift_walk(
             at[2] += visit(loops, program, state, at[0], at[0] + 1)
         held = state.words[HELD]
         all_hold = held == state.words[POINTS]
-        filled = 0
+        filled = NONE
         for j in range(num_objectives):
             lying[j, 0] = start_of(program, state, columns[j])
             lying[j, 1] = program.words[
@@ -140,7 +140,7 @@ def sift_walk(
                     state, at[0], points, champions, by_bits, origins, scales, steps, thresholds, table,
                     buckets, chunk, filled, which, scratch, left, rows, ids, count,
                 )  # fmt: skip
-                filled = 0
+                filled = NONE
                 if count + RUN > rows.shape[0]:
                     at[1] = first
                     return count
@@ -170,7 +170,7 @@ def sift_walk(
             at[3] += 1
             knows = champions.shape[0] > 0
             if groups > 0 and (
-                (knows and champion_beats(champions, 0, corners, groups))
+                (knows and champion_beats(champions, NONE, corners, groups))
                 or (
                     buckets > 0
                     and known_beats(corners, groups, by_bits, origins, scales, steps, thresholds, table, 2 * buckets)
@@ -181,7 +181,7 @@ def sift_walk(
                 begin = first + g * GROUP if groups > 0 else first
                 rows_here = min(GROUP, held - begin) if groups > 0 else size
                 if groups > 0 and (
-                    (knows and champion_beats(champions, 0, corners, g))
+                    (knows and champion_beats(champions, NONE, corners, g))
                     or (
                         buckets > 0
                         and known_beats(corners, g, by_bits, origins, scales, steps, thresholds, table, 2 * buckets)

@@ -184,19 +184,24 @@ class Graph:
         order: list[str] = []
         done: set[str] = set()
 
-        def visit(name: str, path: tuple[str, ...]) -> None:
-            if name in done:
-                return
+        path: dict[str, None] = {}  # the names on the way to the one that is visited
+
+        def visit(name: str) -> None:
             if name in path:
-                raise GraphError("a cycle: " + " -> ".join((*path[path.index(name) :], name)))
+                way = list(path)
+                raise GraphError("a cycle: " + " -> ".join((*way[way.index(name) :], name)))
+            path[name] = None
             formula = self._formulas.get(name)
             for parameter in formula.parameters if formula else ():
-                visit(parameter, (*path, name))
+                if parameter not in done:
+                    visit(parameter)
+            del path[name]
             done.add(name)
             order.append(name)
 
         for name in (*self.inputs, *self.metrics):
-            visit(name, ())
+            if name not in done:
+                visit(name)
         return order
 
     def _infer(self) -> dict[str, Kind]:

@@ -6,6 +6,9 @@ from other inputs are the formulas at the end.
 
 from kernels.graph import Input, declared_input, default
 from kernels.law_inputs import LAW_INPUTS
+from kernels.link_inputs import LINK_INPUTS
+from kernels.price_inputs import PRICE_INPUTS
+from kernels.serve_inputs import SERVE_INPUTS
 from kernels.step_inputs import STEP_INPUTS
 from kernels.train_inputs import TRAIN_INPUTS
 
@@ -126,6 +129,7 @@ HARDWARE = (
             ("gemm_overhead_s", "s", "fixed time of one matrix multiplication while decoding"),
         )
         for width in ("16bit", "8bit", "4bit")
+        if (what, width) != ("bandwidth_share", "4bit")  # 4-bit weights are read as fast as 16-bit ones
     ),
     _number("gpu_train_mfu", "", "assumed share of the dense peak that training a dense model reaches", 0.0, 1.0),
     _number("gpu_usd_per_hour", "USD/hour", "price of one GPU for an hour, on demand"),
@@ -185,4 +189,7 @@ DERIVED = tuple(
     declared_input(function)
     for function in (num_heads, num_kv_heads, ffn_size, experts_per_token, expert_ffn_size, num_moe_layers)
 )
-INPUTS: tuple[Input, ...] = (*SHAPE, *TRAINING, *SERVING, *HARDWARE, *LAW_INPUTS, *DERIVED, *TRAIN_INPUTS, *STEP_INPUTS)
+INPUTS: tuple[Input, ...] = (
+    *(*SHAPE, *TRAINING, *SERVING, *HARDWARE, *LAW_INPUTS, *DERIVED),
+    *(*TRAIN_INPUTS, *STEP_INPUTS, *LINK_INPUTS, *SERVE_INPUTS, *PRICE_INPUTS),
+)

@@ -10,11 +10,11 @@ loops do and have no translation.
 import ast
 import difflib
 import inspect
+import linecache
 import textwrap
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from kernels.layout_search import fastest_layout
@@ -95,15 +95,43 @@ class Formula:
         )
 
 
+@lru_cache(maxsize=256)
+def _definitions(source: str) -> dict[tuple[str, int], ast.FunctionDef]:
+    """The functions of a source by name and first line: parsed once, not once for each of its metrics."""
+    tree = ast.parse(source)
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return {(node.name, min([node.lineno, *(d.lineno for d in node.decorator_list)])): node for node in found}
+
+
+def _definition(function: Callable[..., Any]) -> ast.FunctionDef | None:
+    """The statement that defines a function, None for a lambda."""
+    code = function.__code__
+    linecache.checkcache(code.co_filename)
+    source = "".join(linecache.getlines(code.co_filename))
+    try:
+        known = _definitions(source).get((code.co_name, code.co_firstlineno))
+    except SyntaxError:  # a cell of a notebook may hold more than Python
+        known = None
+    if known is not None:
+        return known
+    found = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    return found if isinstance(found, ast.FunctionDef) else None
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
 def from_function(function: Callable[..., Any]) -> Formula:
     """The formula a metric function states; FormulaError names what is outside the language."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    if not isinstance(tree, ast.FunctionDef):
+    tree = _definition(function)
+    if tree is None:
         raise FormulaError(f"{function.__name__}: a metric is a plain function")
     arguments = tree.args
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs or arguments.defaults:
         raise FormulaError(f"{tree.name}: parameters are plain names, without defaults or stars")
-    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+    body = tree.body[1:] if _is_text(tree.body[0]) else tree.body
     steps: list[tuple[str, ast.expr]] = []
     for statement in body[:-1]:
         match statement:
@@ -193,13 +221,21 @@ def kind_of(formula: Formula, kinds: Mapping[str, Kind], words: Mapping[str, tup
     FormulaError where the types do not fit: arithmetic on words, a condition that is a number, a word that the
     input it is compared with does not know.
     """
-    scope: dict[str, Kind] = {name: kinds[name] for name in formula.parameters}
+    typed = tuple(kinds[name] for name in formula.parameters)
+    return _kind_of(formula, typed, tuple((p, words[p]) for p in formula.parameters if p in words))
+
+
+@lru_cache(maxsize=4096)
+def _kind_of(formula: Formula, typed: tuple[Kind, ...], worded: tuple[tuple[str, tuple[str, ...]], ...]) -> Kind:
+    """Most formulas of a spec's graph are those of every other spec."""
+    scope, words = dict(zip(formula.parameters, typed, strict=True)), dict(worded)
     for name, value in formula.steps:
-        scope[name] = _kind(value, scope, words)
-    return _kind(formula.result, scope, words)
+        scope[name] = kind_in(value, scope, words)
+    return kind_in(formula.result, scope, words)
 
 
-def _kind(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple[str, ...]]) -> Kind:
+def kind_in(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple[str, ...]]) -> Kind:
+    """The type of an expression, given those of the names in it. FormulaError as kind_of."""
     match node:
         case ast.Constant(value=bool()):
             return "bool"
@@ -230,7 +266,7 @@ def _kind(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple[s
             return "bool"
         case ast.IfExp(test=test, body=body, orelse=orelse):
             _condition(test, scope, words)
-            kinds = {_kind(body, scope, words), _kind(orelse, scope, words)}
+            kinds = {kind_in(body, scope, words), kind_in(orelse, scope, words)}
             if "word" in kinds:
                 raise FormulaError(f"{ast.unparse(node)!r}: a word is not a number")
             if kinds == {"bool"}:
@@ -238,7 +274,7 @@ def _kind(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple[s
             return "float" if "float" in kinds else "int"
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in ROOTS:
             for argument in arguments:
-                _kind(argument, scope, words)  # words go in by their codes
+                kind_in(argument, scope, words)  # words go in by their codes
             return "float"
         case ast.Call(func=ast.Name(id=name), args=arguments):
             kinds = {_number(argument, scope, words) for argument in arguments}
@@ -249,14 +285,14 @@ def _kind(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple[s
 
 
 def _number(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple[str, ...]]) -> Kind:
-    kind = _kind(node, scope, words)
+    kind = kind_in(node, scope, words)
     if kind == "word":
         raise FormulaError(f"{ast.unparse(node)!r} takes words, and arithmetic needs numbers")
     return kind
 
 
 def _condition(node: ast.expr, scope: Mapping[str, Kind], words: Mapping[str, tuple[str, ...]]) -> None:
-    if _kind(node, scope, words) != "bool":
+    if kind_in(node, scope, words) != "bool":
         raise FormulaError(f"{ast.unparse(node)!r} is not a condition: compare it with something")
 
 
@@ -283,33 +319,40 @@ def unified(formula: Formula, kinds: Mapping[str, Kind], words: Mapping[str, tup
     """
     scope: dict[str, Kind] = {name: kinds[name] for name in formula.parameters}
 
-    class Convert(ast.NodeTransformer):
-        def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-            whole = _kind(node, scope, words)
-            body, orelse = (self._as(whole, part) for part in (node.body, node.orelse))
-            return ast.IfExp(self.visit(node.test), body, orelse)
+    def of(node: ast.expr) -> ast.expr:
+        match node:
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                whole = kind_in(node, scope, words)
+                return ast.IfExp(of(test), held_as(whole, body), held_as(whole, orelse))
+            case ast.Call(func=ast.Name(id="min" | "max")):
+                whole = kind_in(node, scope, words)
+                return ast.Call(node.func, [held_as(whole, part) for part in node.args], [])
+            case ast.Call():
+                return ast.Call(node.func, list(map(of, node.args)), [])
+            case ast.BinOp(left=left, op=op, right=right):
+                return ast.BinOp(of(left), op, of(right))
+            case ast.UnaryOp(op=op, operand=operand):
+                return ast.UnaryOp(op, of(operand))
+            case ast.BoolOp(op=op, values=values):
+                return ast.BoolOp(op, list(map(of, values)))
+            case ast.Compare(left=left, ops=ops, comparators=comparators):
+                return ast.Compare(of(left), ops, list(map(of, comparators)))
+        return node  # a number, a word or a name
 
-        def visit_Call(self, node: ast.Call) -> ast.expr:
-            if isinstance(node.func, ast.Name) and node.func.id in ("min", "max"):
-                whole = _kind(node, scope, words)
-                return ast.Call(node.func, [self._as(whole, part) for part in node.args], [])
-            return ast.Call(node.func, [self.visit(part) for part in node.args], [])
-
-        def _as(self, whole: Kind, part: ast.expr) -> ast.expr:
-            converted: ast.expr = self.visit(part)
-            kind = _kind(part, scope, words)
-            if whole == "float" and kind != "float":
-                if kind == "bool":  # numba has no float of a bool
-                    converted = ast.UnaryOp(ast.UAdd(), converted)
-                return ast.Call(ast.Name("float", ast.Load()), [converted], [])
-            return converted
+    def held_as(whole: Kind, part: ast.expr) -> ast.expr:
+        converted = of(part)
+        kind = kind_in(part, scope, words)
+        if whole == "float" and kind != "float":
+            if kind == "bool":  # numba has no float of a bool
+                converted = ast.UnaryOp(ast.UAdd(), converted)
+            return ast.Call(ast.Name("float", ast.Load()), [converted], [])
+        return converted
 
     steps = []
     for name, value in formula.steps:
-        kind = _kind(value, scope, words)
-        steps.append((name, Convert().visit(deepcopy(value))))  # a transformer edits what it is given
-        scope[name] = kind
-    return Formula(formula.name, formula.parameters, tuple(steps), Convert().visit(deepcopy(formula.result)))
+        steps.append((name, of(value)))
+        scope[name] = kind_in(value, scope, words)
+    return Formula(formula.name, formula.parameters, tuple(steps), of(formula.result))
 
 
 def emit(node: ast.expr, rename: Mapping[str, str], words: Mapping[str, tuple[str, ...]]) -> str:

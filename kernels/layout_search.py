@@ -2,6 +2,7 @@
 
 import math
 
+from kernels.divisors import divisors
 from kernels.scalar import ceil, exp, floor, log, log2, maximum, minimum, power, sqrt  # noqa: F401
 
 
@@ -16,21 +17,22 @@ def fastest_layout(
     gradient_bytes_per_param, master_bytes_per_param, state_bytes_per_param, table_state_bytes_per_param,
     logit_bytes, in_place_activation, attention_copies, context_output_copy, alternate_matmuls,
     stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes, batch_sequences,
-    global_batch_size, gpu_scaleup_domain, train_cast_bytes, framework_overhead_share,
-    tensor_forward_overlap_share, collective_rails, collective_launch_s, scaleup_hop_s, scaleout_hop_s,
-    grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor, tensor_overlap_share,
-    context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share, most_tensor_parallel,
+    global_batch_size, train_cast_bytes, framework_overhead_share, tensor_forward_overlap_share, collective_rails,
+    collective_launch_s, scaleup_hop_s, scaleout_hop_s, grouped_matmul_factor, matmul_traffic_factor,
+    layer_launch_s, moe_launch_factor, tensor_overlap_share, context_overlap_share, expert_overlap_share,
+    pipeline_overlap_share, data_overlap_share, gpu_scaleup_domain, num_softmax_layers, linear_key_width,
+    linear_value_width, linear_attention_matrix_params, attention_vector_params_total, ffn_matrices,
+    dense_ffn_matrix_params, dense_ffn_vector_params, moe_always_on_params, norm_params, expert_matrix_params,
+    expert_vector_params, embedding_width, params_positions, gpu_usable_bytes, most_tensor_parallel,
     most_expert_parallel, most_pipeline_parallel, most_pipeline_interleave, most_micro_batch_size,
-    most_zero_stage, most_context_parallel, num_softmax_layers, linear_key_width, linear_value_width,
-    linear_attention_matrix_params, attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params,
-    dense_ffn_vector_params, moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params,
-    embedding_width, params_positions, attention_score_flops_per_layer, gpu_usable_bytes, ffn_tensors,
-    wide_matmul_flop_per_s, train_matmul_flop_per_s, elementwise_byte_per_s, scaleup_byte_per_s,
-    scaleout_byte_per_s, attended_tokens, core_flop_per_s,
+    most_zero_stage, most_context_parallel, attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s,
+    train_matmul_flop_per_s, elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens,
+    core_flop_per_s,
 ):
     """The code of what makes train_step_s least; nan where nothing will do."""
     found = math.nan
     least = math.inf
+    expert_parallel__ways = divisors(num_experts, most_expert_parallel)
     for k in range(1, most_tensor_parallel + 1):
         tensor_parallel = k
         if not ((num_gpus % tensor_parallel) == 0):
@@ -156,8 +158,13 @@ def fastest_layout(
             context_byte_per_s = float((scaleout_byte_per_s if (context_parallel > context_domain_ranks) else scaleup_byte_per_s))
             head_traffic_bytes_per_token = float((2.0 * attention_head_bytes_per_token))
             attention_operand_bytes_per_token = float((matmul_traffic_factor * (((2.0 * activation_element_bytes) * hidden_size) + attention_head_bytes_per_token)))
-            for k in range(1, min(most_expert_parallel, num_experts) + 1):
-                expert_parallel = k
+            pipeline_parallel__ways = divisors(num_gpus // (tensor_parallel * context_parallel), min(most_pipeline_parallel, num_layers))
+            expert_parallel__rest = expert_parallel__ways
+            expert_parallel__next = 1
+            while expert_parallel__next > 0:
+                expert_parallel = expert_parallel__next
+                expert_parallel__next = int(log2(float(expert_parallel__rest & -expert_parallel__rest))) + 2 if expert_parallel__rest != 0 else 0
+                expert_parallel__rest &= expert_parallel__rest - 1
                 if not ((expert_parallel == 1) or ((num_experts % expert_parallel) == 0)):
                     continue
                 expert_params_per_gpu = float(((num_experts / expert_parallel) * ((expert_matrix_params / tensor_parallel) + expert_vector_params)))
@@ -165,72 +172,140 @@ def fastest_layout(
                 moe_weight_traffic_s__each = ((2.0 * weight_bytes_per_param) + (2.0 * gradient_bytes_per_param))
                 moe_weight_traffic_s__held = (moe_layer_params_per_gpu + expert_params_per_gpu)
                 moe_weight_traffic_s = float(((moe_weight_traffic_s__held * moe_weight_traffic_s__each) / elementwise_byte_per_s))
-                for k in range(1, min(most_pipeline_parallel, num_layers) + 1):
-                    pipeline_parallel = k
-                    if not ((num_gpus % ((tensor_parallel * context_parallel) * pipeline_parallel)) == 0):
-                        continue
-                    data_parallel = int(maximum(1, (num_gpus // ((tensor_parallel * pipeline_parallel) * context_parallel))))
-                    if not ((data_parallel * ((tensor_parallel * pipeline_parallel) * context_parallel)) == num_gpus):
-                        continue
-                    optimizer_shard_ranks = int((data_parallel * context_parallel))
-                    if not ((expert_parallel == 1) or ((((data_parallel * context_parallel) % expert_parallel) == 0) and ((optimizer_shard_ranks % expert_parallel) == 0))):
-                        continue
-                    if not (((data_parallel * context_parallel) % optimizer_shard_ranks) == 0):
-                        continue
-                    head_params_per_gpu__shared = (tied_embeddings and (pipeline_parallel == 1))
-                    head_params_per_gpu__ends = (((lm_head_bias * vocab_size) + (final_norm * norm_params)) + (embedding_proj_dim * hidden_size))
-                    head_params_per_gpu = int(((0 if head_params_per_gpu__shared else table_params_per_gpu) + head_params_per_gpu__ends))
-                    first_stage_table_params = int((embedding_params_per_gpu + (head_params_per_gpu if (pipeline_parallel == 1) else 0)))
-                    data_ranks = int((data_parallel * context_parallel))
-                    data_domain_ranks = float(minimum((1.0 * data_ranks), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
-                    data_byte_per_s__beyond = minimum(scaleup_byte_per_s, (minimum(data_domain_ranks, collective_rails) * scaleout_byte_per_s))
-                    data_byte_per_s = float((data_byte_per_s__beyond if (data_ranks > data_domain_ranks) else scaleup_byte_per_s))
-                    data_ring_s__domains = (data_ranks / data_domain_ranks)
-                    data_ring_s__hops = ((((data_domain_ranks - 1.0) * data_ring_s__domains) * scaleup_hop_s) + ((data_ring_s__domains - 1.0) * scaleout_hop_s))
-                    data_ring_s = float(((collective_launch_s + data_ring_s__hops) if (data_ranks > 1) else 0.0))
-                    shard_ranks = int(minimum(optimizer_shard_ranks, data_ranks))
-                    shard_domain_ranks = float(minimum((1.0 * shard_ranks), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
-                    shard_byte_per_s__beyond = minimum(scaleup_byte_per_s, (minimum(shard_domain_ranks, collective_rails) * scaleout_byte_per_s))
-                    shard_byte_per_s = float((shard_byte_per_s__beyond if (shard_ranks > shard_domain_ranks) else scaleup_byte_per_s))
-                    shard_ring_s__domains = (shard_ranks / shard_domain_ranks)
-                    shard_ring_s__hops = ((((shard_domain_ranks - 1.0) * shard_ring_s__domains) * scaleup_hop_s) + ((shard_ring_s__domains - 1.0) * scaleout_hop_s))
-                    shard_ring_s = float(((collective_launch_s + shard_ring_s__hops) if (shard_ranks > 1) else 0.0))
-                    for k in range(1, (most_pipeline_interleave if pipeline_parallel > 1 else 1) + 1):
-                        pipeline_interleave = k
-                        if not ((pipeline_interleave == 1) or ((num_layers % (pipeline_parallel * pipeline_interleave)) == 0)):
+                for k in range(int(log2(most_micro_batch_size)) + 1):
+                    micro_batch_size = 1 << k
+                    activation_tokens = float((micro_batch_size * (sequence_length / context_parallel)))
+                    head_bytes__logits = (logit_bytes * (((vocab_size + tensor_parallel) - 1) // tensor_parallel))
+                    head_bytes = float((activation_tokens * (head_bytes__logits + ((whole_share * activation_element_bytes) * (hidden_size + embedding_width)))))
+                    core_forward_s = float(((activation_tokens * core_flops_per_token) / core_flop_per_s))
+                    core_backward_s = float((core_forward_s * (2.5 if flash_attention else 2.0)))
+                    attention_matmul_s = float(((activation_tokens * layer_matmul_flops_per_token) / train_matmul_flop_per_s))
+                    dense_ffn_matmul_s = float(((activation_tokens * dense_ffn_flops_per_token) / train_matmul_flop_per_s))
+                    moe_ffn_matmul_s__every = (moe_shared_flops_per_token + (routed_flops_per_token / grouped_matmul_factor))
+                    moe_ffn_matmul_s = float(((activation_tokens * moe_ffn_matmul_s__every) / train_matmul_flop_per_s))
+                    head_matmul_s = float((((activation_tokens * 2.0) * table_params_per_gpu) / wide_matmul_flop_per_s))
+                    attention_traffic_s__every = ((whole_traffic_bytes_per_token + head_traffic_bytes_per_token) + cast_bytes_per_token)
+                    attention_traffic_s = float(((activation_tokens * (attention_traffic_s__every + attention_operand_bytes_per_token)) / elementwise_byte_per_s))
+                    core_traffic_s = float(((activation_tokens * core_traffic_bytes_per_token) / elementwise_byte_per_s))
+                    dense_ffn_traffic_s__every = ((dense_ffn_traffic_bytes_per_token + dense_cast_bytes_per_token) + dense_operand_bytes_per_token)
+                    dense_ffn_traffic_s = float(((activation_tokens * dense_ffn_traffic_s__every) / elementwise_byte_per_s))
+                    moe_ffn_traffic_s__every = ((moe_ffn_traffic_bytes_per_token + moe_cast_bytes_per_token) + moe_operand_bytes_per_token)
+                    moe_ffn_traffic_s = float(((activation_tokens * moe_ffn_traffic_s__every) / elementwise_byte_per_s))
+                    head_traffic_s = float(((((activation_tokens * ((2.0 * logit_bytes) + 4.0)) * vocab_size) / tensor_parallel) / elementwise_byte_per_s))
+                    tensor_exchange_s__share = ((2.0 * (tensor_parallel - 1.0)) / tensor_parallel)
+                    tensor_exchange_s__bytes_each = (((activation_tokens * hidden_size) * activation_element_bytes) * tensor_exchange_s__share)
+                    tensor_exchange_s = float(((2.0 * ((tensor_exchange_s__bytes_each / tensor_byte_per_s) + (2.0 * tensor_ring_s))) if (tensor_parallel > 1) else 0.0))
+                    tensor_forward_s = float((tensor_exchange_s * (1.0 - tensor_forward_overlap_share)))
+                    tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_overlap_share)))
+                    context_forward_s__rounds = (context_parallel - 1.0)
+                    context_forward_s__passed = (context_forward_s__rounds * (((activation_tokens * context_bytes_per_token) / context_byte_per_s) + collective_launch_s))
+                    context_forward_s = float(((context_forward_s__passed * (1.0 - context_overlap_share)) if (context_parallel > 1) else 0.0))
+                    expert_forward_s__each = ((((2.0 * activation_tokens) * whole_share) * hidden_size) * activation_element_bytes)
+                    expert_forward_s__domains = (expert_parallel / expert_domain_ranks)
+                    expert_forward_s__met = (expert_forward_s__domains * (1.0 - power((1.0 - (1.0 / expert_forward_s__domains)), experts_per_token)))
+                    expert_forward_s__inside = (((experts_per_token * (expert_domain_ranks - 1.0)) / expert_domain_ranks) / scaleup_byte_per_s)
+                    expert_forward_s__beyond = ((((expert_forward_s__met * (expert_forward_s__domains - 1.0)) / expert_forward_s__domains) / scaleout_byte_per_s) if (expert_forward_s__domains > 1.0) else 0.0)
+                    expert_forward_s__every = ((expert_forward_s__each * (expert_forward_s__inside + expert_forward_s__beyond)) + (2.0 * collective_launch_s))
+                    expert_forward_s = float(((expert_forward_s__every * (1.0 - expert_overlap_share)) if (expert_parallel > 1) else 0.0))
+                    dense_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + dense_ffn_matmul_s)))
+                    dense_traffic_s = float(((1.0 + framework_overhead_share) * (attention_traffic_s + dense_ffn_traffic_s)))
+                    dense_layer_work_s = float((dense_matmul_s + dense_traffic_s))
+                    moe_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + moe_ffn_matmul_s)))
+                    moe_traffic_s = float(((1.0 + framework_overhead_share) * (attention_traffic_s + moe_ffn_traffic_s)))
+                    moe_layer_work_s = float((moe_matmul_s + moe_traffic_s))
+                    core_work_s = float((core_forward_s + core_traffic_s))
+                    dense_layer_forward_s = float(maximum(layer_launch_s, (((dense_layer_work_s + core_work_s) + tensor_forward_s) + context_forward_s)))
+                    moe_layer_forward_s__work = ((((moe_layer_work_s + core_work_s) + tensor_forward_s) + context_forward_s) + expert_forward_s)
+                    moe_layer_forward_s = float(maximum((layer_launch_s * moe_launch_factor), moe_layer_forward_s__work))
+                    dense_recompute_s__selective = ((0.5 * dense_layer_work_s) if alternate_matmuls else core_work_s)
+                    dense_recompute_s = float((dense_layer_forward_s if (recompute == 2) else (dense_recompute_s__selective if (recompute == 1) else 0.0)))
+                    moe_recompute_s__selective = ((0.5 * moe_layer_work_s) if alternate_matmuls else core_work_s)
+                    moe_recompute_s = float((moe_layer_forward_s if (recompute == 2) else (moe_recompute_s__selective if (recompute == 1) else 0.0)))
+                    dense_layer_backward_s__work = ((((2.0 * dense_matmul_s) + (1.5 * (dense_traffic_s + core_traffic_s))) + core_backward_s) + dense_weight_traffic_s)
+                    dense_layer_backward_s = float((dense_recompute_s + maximum((2.0 * layer_launch_s), ((dense_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)))))
+                    moe_layer_backward_s__work = ((((2.0 * moe_matmul_s) + (1.5 * (moe_traffic_s + core_traffic_s))) + core_backward_s) + moe_weight_traffic_s)
+                    moe_layer_backward_s__every = (((moe_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)) + expert_forward_s)
+                    moe_layer_backward_s = float((moe_recompute_s + maximum(((2.0 * layer_launch_s) * moe_launch_factor), moe_layer_backward_s__every)))
+                    dense_layer_s = float((dense_layer_forward_s + dense_layer_backward_s))
+                    moe_layer_s = float((moe_layer_forward_s + moe_layer_backward_s))
+                    layer_s__routed = ((num_moe_layers * moe_layer_s) if (num_moe_layers > 0) else 0.0)
+                    layer_s__dense = (((num_layers - num_moe_layers) * dense_layer_s) if (num_moe_layers < num_layers) else 0.0)
+                    layer_s = float(((layer_s__routed + layer_s__dense) / num_layers))
+                    head_s = float((((1.0 + mtp_layers) * ((3.0 * head_matmul_s) + head_traffic_s)) + (mtp_layers * layer_s)))
+                    pipeline_parallel__rest = pipeline_parallel__ways
+                    pipeline_parallel__next = 1
+                    while pipeline_parallel__next > 0:
+                        pipeline_parallel = pipeline_parallel__next
+                        pipeline_parallel__next = int(log2(float(pipeline_parallel__rest & -pipeline_parallel__rest))) + 2 if pipeline_parallel__rest != 0 else 0
+                        pipeline_parallel__rest &= pipeline_parallel__rest - 1
+                        data_parallel = int(maximum(1, (num_gpus // ((tensor_parallel * pipeline_parallel) * context_parallel))))
+                        if not ((data_parallel * micro_batch_size) <= batch_sequences):
                             continue
-                        if not ((pipeline_parallel == 1) or ((pipeline_parallel * pipeline_interleave) <= num_layers)):
+                        if not ((data_parallel * ((tensor_parallel * pipeline_parallel) * context_parallel)) == num_gpus):
                             continue
-                        if not ((pipeline_interleave == 1) or (pipeline_parallel > 1)):
+                        if not (global_batch_size >= (data_parallel * micro_batch_size)):
                             continue
-                        stage_layers__runs = (pipeline_parallel * pipeline_interleave)
-                        stage_layers = int(((((num_layers + stage_layers__runs) - 1) // stage_layers__runs) * pipeline_interleave))
-                        first_stage_moe_layers__dense = minimum(first_dense_layers, (stage_layers // pipeline_interleave))
-                        first_stage_moe_layers__counted = minimum(num_moe_layers, ((stage_layers - first_stage_moe_layers__dense) // moe_layer_period))
-                        first_stage_moe_layers = int((num_moe_layers if (pipeline_parallel == 1) else first_stage_moe_layers__counted))
-                        later_stage_moe_layers__counted = minimum(num_moe_layers, (((stage_layers + moe_layer_period) - 1) // moe_layer_period))
-                        later_stage_moe_layers = int((num_moe_layers if (pipeline_parallel == 1) else later_stage_moe_layers__counted))
-                        first_stage_params__dense = ((stage_layers - first_stage_moe_layers) * dense_layer_params_per_gpu)
-                        first_stage_params = float((first_stage_params__dense + (first_stage_moe_layers * moe_layer_params_per_gpu)))
-                        later_stage_params__dense = ((stage_layers - later_stage_moe_layers) * dense_layer_params_per_gpu)
-                        later_stage_params = float((later_stage_params__dense + (later_stage_moe_layers * moe_layer_params_per_gpu)))
-                        stepped_params_per_gpu = float((first_stage_params + first_stage_table_params))
-                        stepped_expert_params_per_gpu = float((later_stage_moe_layers * expert_params_per_gpu))
-                        gather_exchange_bytes__others = ((shard_ranks - 1.0) / shard_ranks)
-                        gather_exchange_bytes__expert_others = maximum(0.0, (1.0 - (expert_parallel / shard_ranks)))
-                        gather_exchange_bytes__every = ((stepped_params_per_gpu * gather_exchange_bytes__others) + (stepped_expert_params_per_gpu * gather_exchange_bytes__expert_others))
-                        gather_exchange_bytes = float(((gather_exchange_bytes__every * 3.0) * weight_bytes_per_param))
-                        copies_exchange_bytes__copies = (data_ranks / shard_ranks)
-                        copies_exchange_bytes__held = ((stepped_params_per_gpu + stepped_expert_params_per_gpu) / shard_ranks)
-                        copies_exchange_bytes = float(((((2.0 * (copies_exchange_bytes__copies - 1.0)) / copies_exchange_bytes__copies) * copies_exchange_bytes__held) * weight_bytes_per_param))
-                        for k in range(int(log2(most_micro_batch_size)) + 1):
-                            micro_batch_size = 1 << k
-                            if not ((data_parallel * micro_batch_size) <= batch_sequences):
+                        optimizer_shard_ranks = int((data_parallel * context_parallel))
+                        if not ((expert_parallel == 1) or ((((data_parallel * context_parallel) % expert_parallel) == 0) and ((optimizer_shard_ranks % expert_parallel) == 0))):
+                            continue
+                        if not (((data_parallel * context_parallel) % optimizer_shard_ranks) == 0):
+                            continue
+                        micro_batches = float(maximum(1.0, ceil((global_batch_size / (data_parallel * micro_batch_size)))))
+                        mean_stage_s = float((((num_layers * layer_s) + head_s) / pipeline_parallel))
+                        balanced_passes_s = float((micro_batches * mean_stage_s))
+                        if not balanced_passes_s < least:
+                            continue
+                        head_params_per_gpu__shared = (tied_embeddings and (pipeline_parallel == 1))
+                        head_params_per_gpu__ends = (((lm_head_bias * vocab_size) + (final_norm * norm_params)) + (embedding_proj_dim * hidden_size))
+                        head_params_per_gpu = int(((0 if head_params_per_gpu__shared else table_params_per_gpu) + head_params_per_gpu__ends))
+                        first_stage_table_params = int((embedding_params_per_gpu + (head_params_per_gpu if (pipeline_parallel == 1) else 0)))
+                        data_ranks = int((data_parallel * context_parallel))
+                        data_domain_ranks = float(minimum((1.0 * data_ranks), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
+                        data_byte_per_s__beyond = minimum(scaleup_byte_per_s, (minimum(data_domain_ranks, collective_rails) * scaleout_byte_per_s))
+                        data_byte_per_s = float((data_byte_per_s__beyond if (data_ranks > data_domain_ranks) else scaleup_byte_per_s))
+                        data_ring_s__domains = (data_ranks / data_domain_ranks)
+                        data_ring_s__hops = ((((data_domain_ranks - 1.0) * data_ring_s__domains) * scaleup_hop_s) + ((data_ring_s__domains - 1.0) * scaleout_hop_s))
+                        data_ring_s = float(((collective_launch_s + data_ring_s__hops) if (data_ranks > 1) else 0.0))
+                        shard_ranks = int(minimum(optimizer_shard_ranks, data_ranks))
+                        shard_domain_ranks = float(minimum((1.0 * shard_ranks), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
+                        shard_byte_per_s__beyond = minimum(scaleup_byte_per_s, (minimum(shard_domain_ranks, collective_rails) * scaleout_byte_per_s))
+                        shard_byte_per_s = float((shard_byte_per_s__beyond if (shard_ranks > shard_domain_ranks) else scaleup_byte_per_s))
+                        shard_ring_s__domains = (shard_ranks / shard_domain_ranks)
+                        shard_ring_s__hops = ((((shard_domain_ranks - 1.0) * shard_ring_s__domains) * scaleup_hop_s) + ((shard_ring_s__domains - 1.0) * scaleout_hop_s))
+                        shard_ring_s = float(((collective_launch_s + shard_ring_s__hops) if (shard_ranks > 1) else 0.0))
+                        for k in range(1, (most_pipeline_interleave if pipeline_parallel > 1 else 1) + 1):
+                            pipeline_interleave = k
+                            if not ((pipeline_interleave == 1) or ((num_layers % (pipeline_parallel * pipeline_interleave)) == 0)):
                                 continue
-                            if not (global_batch_size >= (data_parallel * micro_batch_size)):
+                            if not ((pipeline_parallel == 1) or ((pipeline_parallel * pipeline_interleave) <= num_layers)):
                                 continue
-                            activation_tokens = float((micro_batch_size * (sequence_length / context_parallel)))
-                            micro_batches = float(maximum(1.0, ceil((global_batch_size / (data_parallel * micro_batch_size)))))
+                            if not ((pipeline_interleave == 1) or (pipeline_parallel > 1)):
+                                continue
+                            stage_layers__runs = (pipeline_parallel * pipeline_interleave)
+                            stage_layers = int(((((num_layers + stage_layers__runs) - 1) // stage_layers__runs) * pipeline_interleave))
+                            later_stage_moe_layers__counted = minimum(num_moe_layers, (((stage_layers + moe_layer_period) - 1) // moe_layer_period))
+                            later_stage_moe_layers = int((num_moe_layers if (pipeline_parallel == 1) else later_stage_moe_layers__counted))
+                            slowest_stage_s__routed = ((later_stage_moe_layers * moe_layer_s) if (later_stage_moe_layers > 0) else 0.0)
+                            slowest_stage_s__dense = (((stage_layers - later_stage_moe_layers) * dense_layer_s) if (later_stage_moe_layers < stage_layers) else 0.0)
+                            slowest_stage_s__even = ((num_layers % (pipeline_parallel * pipeline_interleave)) == 0)
+                            slowest_stage_s__last = ((slowest_stage_s__dense + slowest_stage_s__routed) + (head_s if slowest_stage_s__even else 0.0))
+                            slowest_stage_s = float((mean_stage_s if (pipeline_parallel == 1) else maximum(slowest_stage_s__last, mean_stage_s)))
+                            passes_s = float((micro_batches * slowest_stage_s))
+                            if not passes_s < least:
+                                continue
+                            pipeline_bubble_s = float((((pipeline_parallel - 1.0) / pipeline_interleave) * mean_stage_s))
+                            pipeline_transfer_s__sent = (((activation_tokens * hidden_size) * activation_element_bytes) / tensor_parallel)
+                            pipeline_transfer_s__inside = ((pipeline_transfer_s__sent / scaleup_byte_per_s) + collective_launch_s)
+                            pipeline_transfer_s__beyond = ((pipeline_transfer_s__sent / scaleout_byte_per_s) + scaleout_hop_s)
+                            pipeline_transfer_s__each = (pipeline_transfer_s__beyond if (num_gpus > gpu_scaleup_domain) else pipeline_transfer_s__inside)
+                            pipeline_transfer_s = float(((((2.0 * pipeline_interleave) * pipeline_transfer_s__each) * (1.0 - pipeline_overlap_share)) if (pipeline_parallel > 1) else 0.0))
+                            pipeline_wait_s = float((pipeline_transfer_s * (micro_batches + ((pipeline_parallel - 1.0) / pipeline_interleave))))
+                            pipelined_s = float(((passes_s + pipeline_bubble_s) + pipeline_wait_s))
+                            if not pipelined_s < least:
+                                continue
+                            first_stage_moe_layers__dense = minimum(first_dense_layers, (stage_layers // pipeline_interleave))
+                            first_stage_moe_layers__counted = minimum(num_moe_layers, ((stage_layers - first_stage_moe_layers__dense) // moe_layer_period))
+                            first_stage_moe_layers = int((num_moe_layers if (pipeline_parallel == 1) else first_stage_moe_layers__counted))
                             first_stage_in_flight__plain = (1.0 * pipeline_parallel)
                             first_stage_in_flight__interleaved = (first_stage_in_flight__plain + ((pipeline_parallel - 1) / pipeline_interleave))
                             first_stage_in_flight = float(minimum(micro_batches, (first_stage_in_flight__plain if (pipeline_interleave == 1) else first_stage_in_flight__interleaved)))
@@ -243,78 +318,19 @@ def fastest_layout(
                             first_stage_activation_bytes = float(((activation_tokens * first_stage_in_flight) * (first_stage_activation_bytes__dense + (first_stage_moe_layers * moe_layer_activation_bytes_per_token))))
                             later_stage_activation_bytes__dense = ((stage_layers - later_stage_moe_layers) * dense_layer_activation_bytes_per_token)
                             later_stage_activation_bytes = float((activation_tokens * (later_stage_activation_bytes__dense + (later_stage_moe_layers * moe_layer_activation_bytes_per_token))))
-                            head_bytes__logits = (logit_bytes * (((vocab_size + tensor_parallel) - 1) // tensor_parallel))
-                            head_bytes = float((activation_tokens * (head_bytes__logits + ((whole_share * activation_element_bytes) * (hidden_size + embedding_width)))))
-                            core_forward_s = float(((activation_tokens * core_flops_per_token) / core_flop_per_s))
-                            core_backward_s = float((core_forward_s * (2.5 if flash_attention else 2.0)))
-                            attention_matmul_s = float(((activation_tokens * layer_matmul_flops_per_token) / train_matmul_flop_per_s))
-                            dense_ffn_matmul_s = float(((activation_tokens * dense_ffn_flops_per_token) / train_matmul_flop_per_s))
-                            moe_ffn_matmul_s__every = (moe_shared_flops_per_token + (routed_flops_per_token / grouped_matmul_factor))
-                            moe_ffn_matmul_s = float(((activation_tokens * moe_ffn_matmul_s__every) / train_matmul_flop_per_s))
-                            head_matmul_s = float((((activation_tokens * 2.0) * table_params_per_gpu) / wide_matmul_flop_per_s))
-                            attention_traffic_s__every = ((whole_traffic_bytes_per_token + head_traffic_bytes_per_token) + cast_bytes_per_token)
-                            attention_traffic_s = float(((activation_tokens * (attention_traffic_s__every + attention_operand_bytes_per_token)) / elementwise_byte_per_s))
-                            core_traffic_s = float(((activation_tokens * core_traffic_bytes_per_token) / elementwise_byte_per_s))
-                            dense_ffn_traffic_s__every = ((dense_ffn_traffic_bytes_per_token + dense_cast_bytes_per_token) + dense_operand_bytes_per_token)
-                            dense_ffn_traffic_s = float(((activation_tokens * dense_ffn_traffic_s__every) / elementwise_byte_per_s))
-                            moe_ffn_traffic_s__every = ((moe_ffn_traffic_bytes_per_token + moe_cast_bytes_per_token) + moe_operand_bytes_per_token)
-                            moe_ffn_traffic_s = float(((activation_tokens * moe_ffn_traffic_s__every) / elementwise_byte_per_s))
-                            head_traffic_s = float(((((activation_tokens * ((2.0 * logit_bytes) + 4.0)) * vocab_size) / tensor_parallel) / elementwise_byte_per_s))
-                            tensor_exchange_s__share = ((2.0 * (tensor_parallel - 1.0)) / tensor_parallel)
-                            tensor_exchange_s__bytes_each = (((activation_tokens * hidden_size) * activation_element_bytes) * tensor_exchange_s__share)
-                            tensor_exchange_s = float(((2.0 * ((tensor_exchange_s__bytes_each / tensor_byte_per_s) + (2.0 * tensor_ring_s))) if (tensor_parallel > 1) else 0.0))
-                            tensor_forward_s = float((tensor_exchange_s * (1.0 - tensor_forward_overlap_share)))
-                            tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_overlap_share)))
-                            context_forward_s__rounds = (context_parallel - 1.0)
-                            context_forward_s__passed = (context_forward_s__rounds * (((activation_tokens * context_bytes_per_token) / context_byte_per_s) + collective_launch_s))
-                            context_forward_s = float(((context_forward_s__passed * (1.0 - context_overlap_share)) if (context_parallel > 1) else 0.0))
-                            expert_forward_s__each = ((((2.0 * activation_tokens) * whole_share) * hidden_size) * activation_element_bytes)
-                            expert_forward_s__domains = (expert_parallel / expert_domain_ranks)
-                            expert_forward_s__met = (expert_forward_s__domains * (1.0 - power((1.0 - (1.0 / expert_forward_s__domains)), experts_per_token)))
-                            expert_forward_s__inside = (((experts_per_token * (expert_domain_ranks - 1.0)) / expert_domain_ranks) / scaleup_byte_per_s)
-                            expert_forward_s__beyond = ((((expert_forward_s__met * (expert_forward_s__domains - 1.0)) / expert_forward_s__domains) / scaleout_byte_per_s) if (expert_forward_s__domains > 1.0) else 0.0)
-                            expert_forward_s__every = ((expert_forward_s__each * (expert_forward_s__inside + expert_forward_s__beyond)) + (2.0 * collective_launch_s))
-                            expert_forward_s = float(((expert_forward_s__every * (1.0 - expert_overlap_share)) if (expert_parallel > 1) else 0.0))
-                            pipeline_transfer_s__sent = (((activation_tokens * hidden_size) * activation_element_bytes) / tensor_parallel)
-                            pipeline_transfer_s__inside = ((pipeline_transfer_s__sent / scaleup_byte_per_s) + collective_launch_s)
-                            pipeline_transfer_s__beyond = ((pipeline_transfer_s__sent / scaleout_byte_per_s) + scaleout_hop_s)
-                            pipeline_transfer_s__each = (pipeline_transfer_s__beyond if (num_gpus > gpu_scaleup_domain) else pipeline_transfer_s__inside)
-                            pipeline_transfer_s = float(((((2.0 * pipeline_interleave) * pipeline_transfer_s__each) * (1.0 - pipeline_overlap_share)) if (pipeline_parallel > 1) else 0.0))
-                            dense_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + dense_ffn_matmul_s)))
-                            dense_traffic_s = float(((1.0 + framework_overhead_share) * (attention_traffic_s + dense_ffn_traffic_s)))
-                            dense_layer_work_s = float((dense_matmul_s + dense_traffic_s))
-                            moe_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + moe_ffn_matmul_s)))
-                            moe_traffic_s = float(((1.0 + framework_overhead_share) * (attention_traffic_s + moe_ffn_traffic_s)))
-                            moe_layer_work_s = float((moe_matmul_s + moe_traffic_s))
-                            core_work_s = float((core_forward_s + core_traffic_s))
-                            dense_layer_forward_s = float(maximum(layer_launch_s, (((dense_layer_work_s + core_work_s) + tensor_forward_s) + context_forward_s)))
-                            moe_layer_forward_s__work = ((((moe_layer_work_s + core_work_s) + tensor_forward_s) + context_forward_s) + expert_forward_s)
-                            moe_layer_forward_s = float(maximum((layer_launch_s * moe_launch_factor), moe_layer_forward_s__work))
-                            dense_recompute_s__selective = ((0.5 * dense_layer_work_s) if alternate_matmuls else core_work_s)
-                            dense_recompute_s = float((dense_layer_forward_s if (recompute == 2) else (dense_recompute_s__selective if (recompute == 1) else 0.0)))
-                            moe_recompute_s__selective = ((0.5 * moe_layer_work_s) if alternate_matmuls else core_work_s)
-                            moe_recompute_s = float((moe_layer_forward_s if (recompute == 2) else (moe_recompute_s__selective if (recompute == 1) else 0.0)))
-                            dense_layer_backward_s__work = ((((2.0 * dense_matmul_s) + (1.5 * (dense_traffic_s + core_traffic_s))) + core_backward_s) + dense_weight_traffic_s)
-                            dense_layer_backward_s = float((dense_recompute_s + maximum((2.0 * layer_launch_s), ((dense_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)))))
-                            moe_layer_backward_s__work = ((((2.0 * moe_matmul_s) + (1.5 * (moe_traffic_s + core_traffic_s))) + core_backward_s) + moe_weight_traffic_s)
-                            moe_layer_backward_s__every = (((moe_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)) + expert_forward_s)
-                            moe_layer_backward_s = float((moe_recompute_s + maximum(((2.0 * layer_launch_s) * moe_launch_factor), moe_layer_backward_s__every)))
-                            dense_layer_s = float((dense_layer_forward_s + dense_layer_backward_s))
-                            moe_layer_s = float((moe_layer_forward_s + moe_layer_backward_s))
-                            layer_s__routed = ((num_moe_layers * moe_layer_s) if (num_moe_layers > 0) else 0.0)
-                            layer_s__dense = (((num_layers - num_moe_layers) * dense_layer_s) if (num_moe_layers < num_layers) else 0.0)
-                            layer_s = float(((layer_s__routed + layer_s__dense) / num_layers))
-                            head_s = float((((1.0 + mtp_layers) * ((3.0 * head_matmul_s) + head_traffic_s)) + (mtp_layers * layer_s)))
-                            slowest_stage_s__routed = ((later_stage_moe_layers * moe_layer_s) if (later_stage_moe_layers > 0) else 0.0)
-                            slowest_stage_s__dense = (((stage_layers - later_stage_moe_layers) * dense_layer_s) if (later_stage_moe_layers < stage_layers) else 0.0)
-                            slowest_stage_s__mean = (((num_layers * layer_s) + head_s) / pipeline_parallel)
-                            slowest_stage_s__even = ((num_layers % (pipeline_parallel * pipeline_interleave)) == 0)
-                            slowest_stage_s__several = (((slowest_stage_s__dense + slowest_stage_s__routed) + head_s) if slowest_stage_s__even else maximum((slowest_stage_s__dense + slowest_stage_s__routed), slowest_stage_s__mean))
-                            slowest_stage_s = float((slowest_stage_s__mean if (pipeline_parallel == 1) else slowest_stage_s__several))
-                            passes_s = float((micro_batches * slowest_stage_s))
-                            pipeline_bubble_s__mean = (((num_layers * layer_s) + head_s) / pipeline_parallel)
-                            pipeline_bubble_s = float((((pipeline_parallel - 1.0) / pipeline_interleave) * pipeline_bubble_s__mean))
-                            pipeline_wait_s = float((pipeline_transfer_s * (micro_batches + ((pipeline_parallel - 1.0) / pipeline_interleave))))
+                            first_stage_params__dense = ((stage_layers - first_stage_moe_layers) * dense_layer_params_per_gpu)
+                            first_stage_params = float((first_stage_params__dense + (first_stage_moe_layers * moe_layer_params_per_gpu)))
+                            later_stage_params__dense = ((stage_layers - later_stage_moe_layers) * dense_layer_params_per_gpu)
+                            later_stage_params = float((later_stage_params__dense + (later_stage_moe_layers * moe_layer_params_per_gpu)))
+                            stepped_params_per_gpu = float((first_stage_params + first_stage_table_params))
+                            stepped_expert_params_per_gpu = float((later_stage_moe_layers * expert_params_per_gpu))
+                            gather_exchange_bytes__others = ((shard_ranks - 1.0) / shard_ranks)
+                            gather_exchange_bytes__expert_others = maximum(0.0, (1.0 - (expert_parallel / shard_ranks)))
+                            gather_exchange_bytes__every = ((stepped_params_per_gpu * gather_exchange_bytes__others) + (stepped_expert_params_per_gpu * gather_exchange_bytes__expert_others))
+                            gather_exchange_bytes = float(((gather_exchange_bytes__every * 3.0) * weight_bytes_per_param))
+                            copies_exchange_bytes__copies = (data_ranks / shard_ranks)
+                            copies_exchange_bytes__held = ((stepped_params_per_gpu + stepped_expert_params_per_gpu) / shard_ranks)
+                            copies_exchange_bytes = float(((((2.0 * (copies_exchange_bytes__copies - 1.0)) / copies_exchange_bytes__copies) * copies_exchange_bytes__held) * weight_bytes_per_param))
                             for k in range(most_zero_stage + 1):
                                 zero_stage = k
                                 whole_bytes_per_param__weight = (weight_bytes_per_param if (zero_stage < 3) else 0.0)
@@ -407,7 +423,7 @@ def fastest_layout(
                                 optimizer_step_s__states = (((3.0 * master_bytes_per_param) + (2.0 * state_bytes_per_param)) + weight_bytes_per_param)
                                 optimizer_step_s__moved = ((optimizer_step_s__stepped * ((4.0 * gradient_bytes_per_param) + optimizer_step_s__states)) + (optimizer_step_s__cleared * gradient_bytes_per_param))
                                 optimizer_step_s = float((optimizer_step_s__moved / elementwise_byte_per_s))
-                                train_step_s = float(((((passes_s + pipeline_bubble_s) + pipeline_wait_s) + data_wait_s) + optimizer_step_s))
+                                train_step_s = float(((pipelined_s + data_wait_s) + optimizer_step_s))
                                 if train_step_s < least:
                                     least = train_step_s
                                     found = float((tensor_parallel + (1024 * (context_parallel + (1024 * (expert_parallel + (1024 * (pipeline_parallel + (1024 * (pipeline_interleave + (128 * (log2(micro_batch_size) + (16 * zero_stage)))))))))))))

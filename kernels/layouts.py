@@ -26,20 +26,22 @@ DIGITS = {  # of the code of a layout, from the right: all below 2**53, which a 
 SEARCHED = tuple(name if name != "micro_batch_place" else "micro_batch_size" for name in DIGITS)
 FOLLOWING = ("data_parallel", "sequence_parallel", "optimizer_shard_ranks")  # what a layout decides besides
 
-LOOPS = (
+LOOPS = (  # what the times of a layer depend on stands further out than stages, which only count layers
     Loop("tensor_parallel", "range(1, most_tensor_parallel + 1)"),
     Loop("context_parallel", "range(1, most_context_parallel + 1)"),
-    Loop("expert_parallel", "range(1, min(most_expert_parallel, num_experts) + 1)"),
-    Loop("pipeline_parallel", "range(1, min(most_pipeline_parallel, num_layers) + 1)"),
-    Loop("pipeline_interleave", "range(1, (most_pipeline_interleave if pipeline_parallel > 1 else 1) + 1)"),
+    Loop("expert_parallel", divisors="num_experts, most_expert_parallel"),
     Loop("micro_batch_size", "range(int(log2(most_micro_batch_size)) + 1)", "1 << k"),
+    Loop(
+        "pipeline_parallel",
+        divisors="num_gpus // (tensor_parallel * context_parallel), min(most_pipeline_parallel, num_layers)",
+    ),
+    Loop("pipeline_interleave", "range(1, (most_pipeline_interleave if pipeline_parallel > 1 else 1) + 1)"),
     Loop("zero_stage", "range(most_zero_stage + 1)"),
 )
 
 CONDITIONS = (
     "num_gpus % tensor_parallel == 0",
     "num_gpus % (tensor_parallel * context_parallel) == 0",
-    "num_gpus % (tensor_parallel * context_parallel * pipeline_parallel) == 0",
     "pipeline_interleave == 1 or num_layers % (pipeline_parallel * pipeline_interleave) == 0",
     "data_parallel * micro_batch_size <= batch_sequences",
     "train_fits",
@@ -62,7 +64,9 @@ def _code() -> str:
 def search(goal: str = "train_step_s") -> Search:
     """What the fastest layout is: every layout without contradiction that fits, and the step that takes least time."""
     rules = [rule.text for rule in RULES if _changes(rule.formula.parameters) and "parallelism" not in rule.text]
-    return Search("fastest_layout", LOOPS, [*CONDITIONS, *rules], goal, (), _code())
+    return Search(
+        "fastest_layout", LOOPS, [*CONDITIONS, *rules], goal, ("balanced_passes_s", "passes_s", "pipelined_s"), _code()
+    )
 
 
 def _digit(name: str) -> str:
@@ -88,19 +92,9 @@ def _count(name: str, meaning: str, high: float) -> Input:
 
 
 MOST = (
-    Input(
-        "parallelism",
-        "",
-        "word",
-        "where the layout of training is from: an assumed share of peak stands for it, it is "
-        "given, or the fastest that fits",
-        0,
-        2,
-        ("assumed", "given", "best"),
-    ),
     _count("most_tensor_parallel", "the highest degree of tensor parallelism", 1023),
-    _count("most_expert_parallel", "the highest degree of expert parallelism", 1023),
-    _count("most_pipeline_parallel", "the most pipeline stages", 1023),
+    _count("most_expert_parallel", "the highest degree of expert parallelism", 64),
+    _count("most_pipeline_parallel", "the most pipeline stages", 64),
     _count("most_pipeline_interleave", "the most runs of layers a stage", 127),
     _count("most_micro_batch_size", "the largest micro batch, a power of two,", 2**15),
     Input("most_zero_stage", "", "int", "the highest zero_stage that a search of layouts tries", 0, 3),

@@ -244,23 +244,23 @@ def inference_optimal_lifetime_flops(
 # ----------------------------------------------------------------------------------------------------- in money
 
 
-@metric(unit="USD/token", source=f"{POPE}; the regime (memory or compute) and the GPUs are the design's")
+@metric(unit="USD/token", source=f"{POPE}; the mix of memory and compute and the GPUs are the design's")
 def serve_usd_per_token_by_size(
-    prefill_s, output_tokens, decode_weight_bytes, decode_cache_bytes, serve_byte_per_s, decode_step_flops,
-    serve_flop_per_s, min_gpus_to_serve, batch_size, context_tokens, gpu_usd_per_hour,
+    prefill_s, output_tokens, decode_products_s, serve_tensor_parallel, batch_size, context_tokens, draft_tokens,
+    decode_step_s, decode_s_per_token, gpu_hour_usd,
 ):  # fmt: skip
-    """The part of a served token's cost that is in proportion to the model: weights read, or products computed."""
-    weights = decode_weight_bytes / (min_gpus_to_serve * serve_byte_per_s)
-    reading = weights + decode_cache_bytes / (min_gpus_to_serve * serve_byte_per_s)
-    computing = decode_step_flops / (min_gpus_to_serve * serve_flop_per_s)
-    step = weights if reading >= computing else computing
+    """The part of a served token's cost that is in proportion to the model: weights read and products computed.
+
+    Drafts make all of a step cheaper alike.
+    """
+    step = decode_products_s if draft_tokens == 0 else decode_products_s * (decode_s_per_token / decode_step_s)
     seconds = (prefill_s + output_tokens * step) / (batch_size * context_tokens)
-    return seconds * min_gpus_to_serve * gpu_usd_per_hour / 3600.0
+    return seconds * serve_tensor_parallel * gpu_hour_usd / 3600.0
 
 
 @metric(unit="USD/token", source="definition: what is left")
 def serve_usd_per_token_by_depth(serve_usd_per_million_tokens, serve_usd_per_token_by_size):
-    """The rest of a served token's cost: cache read and launches."""
+    """The rest of a served token's cost: cache read, launches, traffic between GPUs."""
     return max(0.0, serve_usd_per_million_tokens / 1e6 - serve_usd_per_token_by_size)
 
 

@@ -27,13 +27,37 @@ def serve_bytes(weight_bytes, kv_cache_bytes, linear_state_bytes):
     return weight_bytes + kv_cache_bytes + linear_state_bytes
 
 
-@metric(unit="byte", source="assumed planning rule: share of driver memory less a reserve; see the accelerator's row")
-def gpu_usable_bytes(gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes):
-    """Bytes of one GPU that weights and cache may take."""
-    return gpu_memory_bytes * gpu_usable_memory_share - gpu_reserved_bytes
+@metric(
+    unit="byte",
+    source="assumed planning rule: share of driver memory less a reserve, the accelerator's or what the engine takes",
+)
+def gpu_usable_bytes_alone(
+    gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes, serve_activation_bytes, engine_context_bytes
+):
+    """Bytes of one GPU that weights and cache may take where it serves alone, without communication buffers."""
+    taken = max(gpu_reserved_bytes, serve_activation_bytes + engine_context_bytes)
+    return gpu_memory_bytes * gpu_usable_memory_share - taken
+
+
+@metric(unit="byte", source="gpu_usable_bytes_alone, and less of it where several GPUs hold a replica")
+def gpu_usable_bytes(
+    serve_bytes,
+    gpu_usable_bytes_alone,
+    gpu_memory_bytes,
+    gpu_usable_memory_share,
+    gpu_reserved_bytes,
+    serve_activation_bytes,
+    engine_context_bytes,
+    engine_communicator_bytes,
+):
+    """Bytes of one GPU that weights and cache may take: alone where they fit on one, else as one of several."""
+    taken = max(gpu_reserved_bytes, serve_activation_bytes + engine_context_bytes + engine_communicator_bytes)
+    shared = gpu_memory_bytes * gpu_usable_memory_share - taken
+    # max, so that nan of either stays nan
+    return shared if serve_bytes > gpu_usable_bytes_alone else max(gpu_usable_bytes_alone, serve_bytes)
 
 
 @metric(unit="", source="arithmetic: the smallest whole number of GPUs whose usable memory holds everything")
 def min_gpus_to_serve(serve_bytes, gpu_usable_bytes):
     """GPUs that hold one replica, weights and cache split evenly."""
-    return ceil(serve_bytes / gpu_usable_bytes)
+    return ceil(serve_bytes / max(1.0, gpu_usable_bytes))

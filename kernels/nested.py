@@ -19,14 +19,22 @@ WIDTH = 110  # of a line of the text
 
 @dataclass(frozen=True)
 class Loop:
-    """The values tried of one input: ``values`` makes the places, ``value`` turns a place (called k) into a value.
+    """The values tried of one input, in Python over what is fixed further out.
 
-    Both are Python over what is fixed further out.
+    ``values`` makes places, and ``value`` turns a place (called k) into a value. Or, for a loop that is gone through
+    many times, the values are what divides a number, up to a most of at most 64: ``divisors`` says both. These are
+    found once wherever the number is fixed, and kept as the bits of an integer.
     """
 
     name: str
-    values: str
+    values: str = ""
     value: str = "k"
+    divisors: str = ""
+
+    @property
+    def text(self) -> str:
+        """All that it reads."""
+        return self.divisors or f"({self.values}, {self.value})"
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,7 @@ class Nested:
         formulas = [*(node.formula for node in self.nodes), *self.conditions, self.code]
         named = {p for formula in formulas for p in formula.parameters}
         for loop in self.search.loops:
-            for text in (loop.values, loop.value):
-                named |= _names(text) & set(self.graph.order)
+            named |= _names(loop.text) & set(self.graph.order)
         return [n for n in self.graph.order if n in named and n not in self.level]
 
     def source(self) -> str:
@@ -83,10 +90,10 @@ class Nested:
         lines = [f"def {self.search.name}("]
         lines += [f"    {line}" for line in wrap("".join(f"{p}, " for p in self.parameters), WIDTH)]
         lines += ["):", f'    """{self._doc()}"""', "    found = math.nan", "    least = math.inf"]
+        lines += [f"    {line}" for line in self._divided(0)]
         for depth, loop in enumerate(self.search.loops, start=1):
             indent = "    " * depth
-            lines.append(f"{indent}for k in {loop.values}:")
-            lines.append(f"{indent}    {loop.name} = {loop.value}")
+            lines += [f"{indent}{line}" for line in _head(loop)]
             lines += [f"{indent}    {line}" for line in self._body(depth)]
         inside = "    " * (len(self.search.loops) + 1)
         lines.append(f"{inside}if {self.search.goal} < least:")
@@ -111,7 +118,15 @@ class Nested:
             lines += self._asked(depth, known, asked)
             if node.name in self.search.bounds:
                 lines += [f"if not {node.name} < least:", "    continue"]
-        return lines
+        return lines + self._divided(depth)
+
+    def _divided(self, depth: int) -> list[str]:
+        """The divisors that are known once a level is, for loops further in."""
+        return [
+            f"{loop.name}__ways = divisors({loop.divisors})"
+            for loop in self.search.loops
+            if loop.divisors and max((self.level.get(n, 0) for n in _names(loop.divisors)), default=0) == depth
+        ]
 
     def _cheapest_first(self, nodes: Sequence[Node], depth: int) -> list[Node]:
         """The nodes of a level in an order in which conditions come as early as they can, the goal last."""
@@ -167,6 +182,21 @@ class Nested:
     def _text(self, formula: Formula) -> str:
         formula = unified(formula, self.graph.kinds, self.graph.words)
         return emit(formula.result, {}, self.graph.words)
+
+
+def _head(loop: Loop) -> list[str]:
+    """The head of a loop, and the value that it takes next."""
+    if not loop.divisors:
+        return [f"for k in {loop.values}:", f"    {loop.name} = {loop.value}"]
+    rest, following = f"{loop.name}__rest", f"{loop.name}__next"
+    return [
+        f"{rest} = {loop.name}__ways",
+        f"{following} = 1",
+        f"while {following} > 0:",
+        f"    {loop.name} = {following}",
+        f"    {following} = int(log2(float({rest} & -{rest}))) + 2 if {rest} != 0 else 0",
+        f"    {rest} &= {rest} - 1",
+    ]
 
 
 def _names(text: str) -> set[str]:

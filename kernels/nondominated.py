@@ -30,9 +30,15 @@ COMPILED_COLUMNS = 8  # up to as many, all numbers of objectives share one compi
 
 
 def as_columns(columns: Sequence[Floats]) -> Columns:
-    """The columns as kernels.screen takes them: the last repeated, so that their number rarely differs."""
+    """The columns as kernels.screen takes them: the last repeated, so that their number rarely differs.
+
+    Each in one run and not to be written to, whoever keeps them: for other arrays the kernels would be compiled anew.
+    """
     if columns[0].size > MOST_ROWS:
         raise ValueError(f"{columns[0].size} rows at once: at most {MOST_ROWS}")
+    columns = [np.ascontiguousarray(column).view() for column in columns]
+    for column in columns:
+        column.flags.writeable = False
     return (*columns, *[columns[-1]] * (COMPILED_COLUMNS - len(columns)))
 
 
@@ -96,7 +102,7 @@ def nondominated(rows: npt.ArrayLike) -> Bools:
     left = rows
     size = FIRST_SAMPLE
     while len(left) > WORTH_SCREENING * size:
-        sample = left[:: -(-len(left) // size)]
+        sample = np.ascontiguousarray(left[:: -(-len(left) // size)])
         sample = sample[are_whole(sample)]
         kept = exactly(sample)
         if kept.sum() > MOSTLY_KEPT * len(sample):

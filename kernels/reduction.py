@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kernels.evaluate import Kinds, Number, Words, result
-from kernels.language import Formula, Kind, kind_of
+from kernels.language import Formula, Kind, kind_in
 
 
 @functools.lru_cache(maxsize=4096)
@@ -149,7 +149,7 @@ class _Reducer:
         return result(Formula("part", names, (), node), kinds, words, self.known)
 
     def _kind(self, node: ast.expr) -> Kind:
-        return kind_of(Formula("part", tuple(self.kinds), (), node), self.kinds, self.words)
+        return kind_in(node, self.kinds, self.words)
 
 
 def _parts(node: ast.expr) -> list[ast.expr]:

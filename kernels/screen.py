@@ -15,6 +15,7 @@ whichever sets the known rows further apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ Columns = tuple[Floats, ...]
 
 CHUNK = 1024  # rows that stay in the first-level cache
 GROUP = 64  # rows that are first looked at together, by the best of each objective among them
+NONE: Any = np.int64(0)  # a bare 0 has a type of its own to numba, which compiles whatever is called with it once more
 LANES = 8  # of them, least numbers are kept side by side: that vectorises
 NUM_CHAMPIONS = 32
 NUM_LEADERS = 4  # of them, those that may become the champion of a chunk
@@ -149,9 +151,9 @@ def without_beaten_groups(
             else:
                 for i in range(first, last):
                     corners[j, 0] = chunk[j, i] if chunk[j, i] < corners[j, 0] else corners[j, 0]
-        beaten = champions.shape[0] > 0 and champion_beats(champions, 0, corners, 0)
+        beaten = champions.shape[0] > 0 and champion_beats(champions, NONE, corners, NONE)
         if not beaten and buckets > 0:
-            beaten = known_beats(corners, 0, by_bits, origins, scales, steps, thresholds, table, 2 * buckets)
+            beaten = known_beats(corners, NONE, by_bits, origins, scales, steps, thresholds, table, 2 * buckets)
         if not beaten:
             for j in range(chunk.shape[0]):
                 if left < first:
@@ -172,7 +174,7 @@ def swap(champions: Floats, a: int, b: int) -> None:
 @jit
 def choose_champion(champions: Floats, chunk: Floats, size: int) -> None:
     """Move the leader that is nowhere greater than most of a few rows to the front, in place."""
-    best, most = 0, -1
+    best, most = NONE, -1
     for c in range(min(NUM_LEADERS, champions.shape[0])):
         beaten = 0
         for i in range(0, size, max(1, size // TRIED_ROWS)):
@@ -182,7 +184,7 @@ def choose_champion(champions: Floats, chunk: Floats, size: int) -> None:
             beaten += before
         if beaten > most:
             best, most = c, beaten
-    swap(champions, 0, best)
+    swap(champions, NONE, best)
 
 
 @jit
@@ -253,7 +255,7 @@ def sift_chunk(
         choose_champion(champions, chunk, size)
     beaten[:size] = 0
     unbeaten = size
-    asked = 0
+    asked = NONE
     while asked < min(NUM_LEADERS, champions.shape[0]) and unbeaten * FEW_LEFT > size:
         unbeaten = mark_beaten(champions, asked, chunk, size, marks, beaten)
         asked += 1
@@ -387,7 +389,7 @@ def cut(column: Floats, buckets: int) -> Cut:
     """Cut an objective, of which the values of the known rows are given, into so many buckets."""
     num_steps = max(FINE, buckets)
     finite = column[np.isfinite(column)]
-    probe = column[:: -(-column.size // PROBED)]
+    probe = np.ascontiguousarray(column[:: -(-column.size // PROBED)])
     crowd = np.inf
     for tried in (False, True):
         low, per_unit = lay_steps(finite, tried, num_steps)
@@ -419,6 +421,7 @@ def build_screen(rows: Floats, seen: Floats, missed: Floats) -> Screen:
     num_rows, num_objectives = rows.shape
     dimensions = num_objectives - 1
     candidates = np.ascontiguousarray(rows[:: -(-num_rows // MOST_CANDIDATES) or 1])
+    seen, missed = np.ascontiguousarray(seen), np.ascontiguousarray(missed)
     leaders = choose_champions(candidates, seen, NUM_LEADERS)
     most_others = NUM_CHAMPIONS - len(leaders) if dimensions >= COARSE_DIMENSIONS else 0
     champions = np.concatenate([leaders, choose_champions(candidates, missed, most_others)])

@@ -16,9 +16,6 @@ def _seconds(name: str, meaning: str) -> Input:
 
 
 GPU = (
-    Input("gpu_scaleup_byte_per_s", "byte/s", "float", "links of one GPU inside its scale-up domain, a direction"),
-    Input("gpu_scaleup_domain", "", "float", "GPUs of one scale-up domain", 1.0),
-    Input("gpu_scaleout_bit_per_s", "bit/s", "float", "network of one GPU beyond its domain, a direction"),
     _factor("gpu_matmul_factor", "what large matmuls reach hour after hour over gpu_compute_share_* of one at a time"),
 )
 
@@ -35,6 +32,9 @@ FRAMEWORK = (
 )
 
 STEP = (
+    Input("parallelism", "", "word", "assumed: training reaches an assumed share of the peak; given: its step is timed"
+          " under the degrees given, which is what a degree, micro_batch_size or zero_stage of one's own says; best:"
+          " under those of the fastest layout that fits", words=("assumed", "given", "best")),
     _share("scaleup_share", "share of its scale-up links that a collective reaches on large messages"),
     _share("scaleout_share", "share of its network that a collective reaches on large messages"),
     _seconds("collective_launch_s", "fixed time of one collective"),

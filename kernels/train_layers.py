@@ -154,6 +154,12 @@ def head_s(head_matmul_s, head_traffic_s, mtp_layers, layer_s):
     return (1.0 + mtp_layers) * (3.0 * head_matmul_s + head_traffic_s) + mtp_layers * layer_s
 
 
+@metric(unit="s", source="arithmetic")
+def mean_stage_s(num_layers, layer_s, head_s, pipeline_parallel):
+    """Both passes of one micro batch on a stage, all stages taken together."""
+    return (num_layers * layer_s + head_s) / pipeline_parallel
+
+
 @metric(unit="s", source="arithmetic: layers that do not divide evenly are dealt out so that the head counts as theirs")
 def slowest_stage_s(
     num_layers,
@@ -163,13 +169,12 @@ def slowest_stage_s(
     later_stage_moe_layers,
     dense_layer_s,
     moe_layer_s,
-    layer_s,
     head_s,
+    mean_stage_s,
 ):
     """Both passes of one micro batch on the stage that takes longest."""
     routed = later_stage_moe_layers * moe_layer_s if later_stage_moe_layers > 0 else 0.0
     dense = (stage_layers - later_stage_moe_layers) * dense_layer_s if later_stage_moe_layers < stage_layers else 0.0
-    mean = (num_layers * layer_s + head_s) / pipeline_parallel
     even = num_layers % (pipeline_parallel * pipeline_interleave) == 0
-    several = dense + routed + head_s if even else max(dense + routed, mean)
-    return mean if pipeline_parallel == 1 else several
+    last = dense + routed + (head_s if even else 0.0)
+    return mean_stage_s if pipeline_parallel == 1 else max(last, mean_stage_s)

@@ -7,16 +7,21 @@ BUBBLE = "Narayanan et al. 2021, arXiv:2104.04473, section 2.2: (p - 1) / (v m) 
 
 
 @metric(unit="s", source="arithmetic")
+def balanced_passes_s(micro_batches, mean_stage_s):
+    """Forward and backward passes of all micro batches if all stages took as long: no stage can take less."""
+    return micro_batches * mean_stage_s
+
+
+@metric(unit="s", source="arithmetic")
 def passes_s(micro_batches, slowest_stage_s):
     """Forward and backward passes of all micro batches on the slowest stage."""
     return micro_batches * slowest_stage_s
 
 
 @metric(unit="s", source=BUBBLE)
-def pipeline_bubble_s(num_layers, layer_s, head_s, pipeline_parallel, pipeline_interleave):
+def pipeline_bubble_s(mean_stage_s, pipeline_parallel, pipeline_interleave):
     """What a pipeline idles while it fills and drains."""
-    mean = (num_layers * layer_s + head_s) / pipeline_parallel
-    return (pipeline_parallel - 1.0) / pipeline_interleave * mean
+    return (pipeline_parallel - 1.0) / pipeline_interleave * mean_stage_s
 
 
 @metric(unit="s", source="arithmetic")
@@ -26,9 +31,15 @@ def pipeline_wait_s(pipeline_transfer_s, micro_batches, pipeline_parallel, pipel
 
 
 @metric(unit="s", source="sum of its parts")
-def train_step_s(passes_s, pipeline_bubble_s, pipeline_wait_s, data_wait_s, optimizer_step_s):
+def pipelined_s(passes_s, pipeline_bubble_s, pipeline_wait_s):
+    """Passes of all micro batches through all stages, which no sharding of states shortens."""
+    return passes_s + pipeline_bubble_s + pipeline_wait_s
+
+
+@metric(unit="s", source="sum of its parts")
+def train_step_s(pipelined_s, data_wait_s, optimizer_step_s):
     """One optimizer step."""
-    return passes_s + pipeline_bubble_s + pipeline_wait_s + data_wait_s + optimizer_step_s
+    return pipelined_s + data_wait_s + optimizer_step_s
 
 
 @metric(unit="token/s", source="arithmetic: whole micro batches on every replica")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sweep.api import Designs, evaluate, load, loads
     from sweep.errors import RunError, SpecError, SweepError
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = ["Designs", "RunError", "SpecError", "SweepError", "evaluate", "load", "loads"]
 
 

@@ -10,7 +10,7 @@ from sweep import catalogue
 from sweep.measured import Ask, Design
 from sweep.points import evaluate_rows
 
-REPLICA = "min_gpus_to_serve"  # what the metrics of serving take for the GPUs of a replica
+REPLICA = "serve_tensor_parallel"  # GPUs of a replica
 
 
 class Answers:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernels import law_inputs, step_inputs, train_inputs
+from kernels import law_inputs, price_inputs, serve_inputs, step_inputs, train_inputs
 from kernels.graph import Input, near
 from kernels.inputs import FORMATS
 from kernels.inputs import INPUTS as DESIGN_INPUTS
@@ -34,11 +34,14 @@ WIDTHS = ("16bit", "8bit", "4bit")
 GPU_SETS = (
     *("gpu_memory_bytes", "gpu_memory_byte_per_s", "gpu_usable_memory_share", "gpu_reserved_bytes"),
     *(f"gpu_{name}_flop_per_s" for name in FORMATS),
-    *(f"gpu_bandwidth_share_{width}" for width in WIDTHS),
+    *("gpu_bandwidth_share_16bit", "gpu_bandwidth_share_8bit"),
     *(f"gpu_compute_share_{width}" for width in WIDTHS),
     *(f"gpu_gemm_overhead_s_{width}" for width in WIDTHS),
     *("gpu_train_mfu", "gpu_usd_per_hour", "gpu_tdp_w"),
     *(i.name for i in step_inputs.GPU),
+    *(i.name for i in price_inputs.GPU),
+    *("gpu_scaleup_byte_per_s", "gpu_scaleup_domain", "gpu_scaleout_bit_per_s"),
+    *("gpu_collective_base_s", "gpu_collective_hop_s", "gpu_collective_share"),
 )
 TRAIN_SETS = (
     *("train_compute_format", "train_mfu_factor", "train_number_kind", "train_weight_bits", "train_activation_bits"),
@@ -92,6 +95,9 @@ FILES = {
     "law_draws": "law_draws.csv",
     "optimizers": "optimizers.csv",
     "train_frameworks": "train_frameworks.csv",
+    "prices": "prices.csv",
+    "grids": "grids.csv",
+    "engines": "engines.csv",
     "models": "models.csv",
     "defaults": "defaults.csv",
     "sources": "sources.csv",
@@ -101,6 +107,7 @@ EVIDENCE = {  # what results are compared with and never computed from: no part 
     "measurements_serve": "measurements_serve.csv",
     "measurements_train": "measurements_train.csv",
     "measurement_models": "measurement_models.csv",
+    "collectives": "collectives.csv",
 }
 
 
@@ -177,7 +184,7 @@ KINDS: dict[str, RecordKind] = {
             "precision",
             "precisions.csv",
             "formats of the weights when served",
-            ("weight_bits", "served_bits", "embedding_bits", "compute_format"),
+            ("weight_bits", "served_bits", "embedding_bits", "compute_format", "served_bandwidth_factor"),
         ),
         RecordKind("kv_precision", "precisions.csv", "formats of keys and values when served", ("kv_bits",)),
         RecordKind("train_precision", "precisions.csv", "formats of the multiplications in training", TRAIN_SETS),
@@ -197,6 +204,14 @@ KINDS: dict[str, RecordKind] = {
             "train_frameworks.csv",
             "what training frameworks keep beside, and what time they take",
             _names((*train_inputs.FRAMEWORK, *step_inputs.FRAMEWORK)),
+        ),
+        RecordKind("price", "prices.csv", "prices of a GPU-hour", _names(price_inputs.PRICE)),
+        RecordKind("grid", "grids.csv", "CO2 of electricity by region", _names(price_inputs.GRID)),
+        RecordKind(
+            "engine",
+            "engines.csv",
+            "what serving engines take beside what the model needs",
+            _names(serve_inputs.ENGINE),
         ),
         RecordKind("model", "models.csv", "published models", MODEL_SETS),
     )

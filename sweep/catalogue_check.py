@@ -70,6 +70,9 @@ _GPU_NEEDED = {
     "gpu_compute_share_16bit": (0.05, 1.0),
     "gpu_gemm_overhead_s_16bit": (0.0, 1e-3),
     "gpu_train_mfu": (0.01, 1.0),
+    "gpu_collective_base_s": (0.0, 1e-3),
+    "gpu_collective_hop_s": (0.0, 1e-3),
+    "gpu_collective_share": (0.05, 1.0),
     "year": (2015, 2030),
 }
 _GPU_OPTIONAL = (
@@ -102,9 +105,10 @@ def _check_accelerator(row: dict[str, str]) -> Iterator[str]:
         for name in (f"gpu_bandwidth_share_{width}", f"gpu_compute_share_{width}", f"gpu_gemm_overhead_s_{width}"):
             if bool(row.get(name)) != there:
                 yield f"{name} = {row.get(name, '')!r}, but the device has {'a' if there else 'no'} {width} format"
-    for part in row.get("roofline_basis", "").split("; "):
-        if not part.startswith(("calibrated: ", "assumed: ")):
-            yield f"roofline_basis: {part!r} begins with neither 'calibrated: ' nor 'assumed: '"
+    for name in ("roofline_basis", "collective_basis"):
+        for part in row.get(name, "").split("; "):
+            if not part.startswith(("calibrated: ", "assumed: ")):
+                yield f"{name}: {part!r} begins with neither 'calibrated: ' nor 'assumed: '"
     for name in ("train_mfu_basis", "usable_memory_basis"):
         if not row.get(name, "").startswith("assumed: "):
             yield f"{name} does not begin with 'assumed: '"
@@ -129,7 +133,9 @@ def _check_precision(row: dict[str, str]) -> Iterator[str]:
             yield "embedding_bits is below weight_bits"
     yield from one_of(row, "train_compute_format", FORMATS, optional=kind != "training")
     if kind == "weight":
-        yield from within(row, {"served_bits": bits}, optional=False)
+        yield from within(row, {"served_bits": bits, "served_bandwidth_factor": (0.1, 1.0)}, optional=False)
+        if not row.get("served_bandwidth_basis", "").startswith(("definition: ", "fitted: ", "assumed: ")):
+            yield "served_bandwidth_basis begins with neither 'definition: ' nor 'fitted: ' nor 'assumed: '"
         if number(row, "served_bits") > number(row, "weight_bits"):
             yield "served_bits is above weight_bits, which has the scales in it"
     elif row.get("served_bits"):
@@ -209,12 +215,14 @@ def _check_default(row: dict[str, str]) -> Iterator[str]:
 
 
 def _check_recipe(kind: str, row: dict[str, str]) -> Iterator[str]:
-    """An optimizer or a framework: every number and flag it sets, and where they are from."""
+    """An optimizer, a framework, a price or a grid: every number, flag and word it sets, and where they are from."""
     numbers = {name: RANGES[name] for name in KINDS[kind].sets if name in RANGES}
     yield from within(row, numbers, optional=False)
     for name in KINDS[kind].sets:
         if name in FLAGS:
             yield from one_of(row, name, ("0", "1"))
+        if name in WORDS:
+            yield from one_of(row, name, WORDS[name])
     yield from one_of(row, "confidence", (*CONFIDENCE, "assumed"))
     yield from sourced(row)
 
@@ -253,6 +261,9 @@ _CHECKS: dict[str, Callable[[dict[str, str]], Iterator[str]]] = {
     "law_draws": check_draw,
     "optimizers": partial(_check_recipe, "optimizer"),
     "train_frameworks": partial(_check_recipe, "train_framework"),
+    "prices": partial(_check_recipe, "price"),
+    "grids": partial(_check_recipe, "grid"),
+    "engines": partial(_check_recipe, "engine"),
     "models": _check_model,
     "defaults": _check_default,
     "sources": _check_source,

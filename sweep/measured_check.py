@@ -65,6 +65,15 @@ def check_benchmark_model(row: Row) -> Iterator[str]:
         yield f"num_heads = {row['num_heads']} is not a multiple of num_kv_heads = {row['num_kv_heads']}"
 
 
+def check_collective(row: Row) -> Iterator[str]:
+    """A collective that was timed."""
+    amounts = ("latency_floor_us", "bus_bandwidth_largest_message_gb_s", "link_gb_s")
+    yield from within(row, dict.fromkeys(amounts, (1e-3, 1e6)), optional=False)
+    yield from within(row, {"gpus": (2, 1e5)}, optional=False)
+    yield from one_of(row, "collective", ("all_reduce", "all_gather", "reduce_scatter", "alltoall"))
+    yield from sourced(row)
+
+
 def check_against_records(tables: Mapping[str, list[Row]], files: Mapping[str, str]) -> Iterator[str]:
     """Ids that a row of measurements names are there, and its architecture is that of its model."""
     gpus = {id_of(row) for row in tables.get("accelerators", [])}
@@ -100,4 +109,5 @@ CHECKS: dict[str, Callable[[Row], Iterator[str]]] = {
     "measurements_serve": partial(check_measurement, "serve"),
     "measurements_train": partial(check_measurement, "train"),
     "measurement_models": check_benchmark_model,
+    "collectives": check_collective,
 }

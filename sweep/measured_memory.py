@@ -17,13 +17,26 @@ def weights(row: Row, figure: Figure, _: str) -> Figure:
 
 
 def pool(row: Row, figure: Figure, _: str) -> Figure:
-    """What the engine's share of a device leaves beside a rank's weights and what is set aside."""
-    design, parts = _with_share(row), Replica(row).ranks
+    """What the engine's share of a device leaves beside a rank's weights, activations and what the engine takes."""
+    design, replica = _with_share(row), Replica(row)
+    metrics = ("gpu_memory_bytes", "gpu_usable_memory_share", "weight_bytes")
     return replace(
         figure,
-        asks=(Ask("gpu_usable_bytes", design), Ask("weight_bytes", design)),
-        predicted=lambda usable, whole: (usable - whole / parts) / GIB,
+        asks=(*(Ask(metric, design) for metric in metrics), *_taken(row)),
+        predicted=lambda memory, share, whole, activation, overhead: (
+            (memory * share - whole / replica.ranks - activation - overhead) / GIB
+        ),
     )
+
+
+def activations(row: Row, figure: Figure, _: str) -> Figure:
+    """What a rank sets aside for its widest pass."""
+    return replace(figure, asks=_taken(row)[:1], predicted=lambda held: held / GIB)
+
+
+def overhead(row: Row, figure: Figure, _: str) -> Figure:
+    """What the engine takes on a GPU beside; stages of a pipeline share no layer, so their buffers are small."""
+    return replace(figure, asks=_taken(row)[1:], predicted=lambda held: held / GIB)
 
 
 def pool_tokens(row: Row, figure: Figure, _: str) -> Figure:
@@ -38,14 +51,21 @@ def pool_tokens(row: Row, figure: Figure, _: str) -> Figure:
 
 
 def peak(row: Row, figure: Figure, _: str) -> Figure:
-    """Weights and cache of one GPU and what is set aside on it."""
+    """Weights and cache of one GPU, and what is set aside on it."""
     replica = Replica(row)
     design = served(row) | {"context_tokens": tokens(row), "batch_size": replica.batch(row)}
     return replace(
         figure,
-        asks=(Ask("serve_bytes", design), Ask("gpu_reserved_bytes", design)),
-        predicted=lambda held, reserved: (held / replica.gpus + reserved) / GIB,
+        asks=(Ask("serve_bytes", design), *_taken(row, design)),
+        predicted=lambda held, activation, overhead: (held / replica.gpus + activation + overhead) / GIB,
     )
+
+
+def _taken(row: Row, design: Design | None = None) -> tuple[Ask, Ask]:
+    """Activations, and what the engine takes beside, on one GPU of those that share a layer."""
+    of = served(row) if design is None else design
+    shared = max(1, round(Replica(row).tensor))
+    return Ask("serve_activation_bytes", of, shared), Ask("engine_overhead_bytes", of, shared)
 
 
 def _with_share(row: Row) -> Design:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sweep import measured_memory, measured_times
+from sweep import measured_memory, measured_power, measured_times
 from sweep.measured import Figure, NotEvaluated, Row
 from sweep.measured_times import WITHOUT_LENGTHS, without_lengths
+from sweep.replica import UNKNOWN_KV, few_bits
 from sweep.saturated import BASIS
 
 NEEDED = ("weight_precision",)
@@ -25,6 +26,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "kv_pool_gib": ("kv_pool_gib",),
     "kv_pool_tokens": ("kv_pool_tokens",),
     "peak_memory_gib": ("peak_memory_gib",),
+    "wall_power_w": ("wall_power_w",),
+    "activation_peak_gib": ("activation_peak_gib",),
+    "non_torch_gib": ("non_torch_gib",),
 }
 PREDICTED: dict[str, Callable[[Row, Figure, str], Figure]] = {
     "prefill_s": measured_times.prefill,
@@ -35,6 +39,9 @@ PREDICTED: dict[str, Callable[[Row, Figure, str], Figure]] = {
     "kv_pool_gib": measured_memory.pool,
     "kv_pool_tokens": measured_memory.pool_tokens,
     "peak_memory_gib": measured_memory.peak,
+    "wall_power_w": measured_power.wall,
+    "activation_peak_gib": measured_memory.activations,
+    "non_torch_gib": measured_memory.overhead,
 }
 UNPREDICTED = ("prefill_mfu",)  # the FLOPs its source counts are not told
 FOLLOWS = ("request_s", "output_token_s")  # from a prefill and a step, where a request prints both
@@ -72,4 +79,5 @@ def _assumed(row: Row, quantity: str) -> Iterator[str]:
     if quantity == "decode_step_s" and without_lengths(row):
         yield f"lengths are not known: {WITHOUT_LENGTHS} tokens of context"
     if quantity in ("decode_step_s", *FOLLOWS) and not row.text("kv_precision"):
-        yield "kv_precision is not known: the default of serving"
+        few = few_bits(row)
+        yield f"kv_precision is not known: {UNKNOWN_KV if few else 'the default of serving'}"

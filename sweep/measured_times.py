@@ -33,8 +33,7 @@ def decode(row: Row, figure: Figure, field: str) -> Figure:
 def prefill(row: Row, figure: Figure, field: str) -> Figure:
     """The prompts of the batch that starts together.
 
-    In a closed loop of even lengths the requests come together too, but are read one after another: on average a
-    request waits as long as half of them take.
+    In a closed loop a request waits for a share of the others' prompts, as the engine schedules them.
     """
     replica = Replica(row)
     if field == "ttft_ms":
@@ -42,10 +41,25 @@ def prefill(row: Row, figure: Figure, field: str) -> Figure:
     else:
         length, batch = row.first("prefill_tokens", "input_tokens"), 1
         seconds = length / figure.measured
-    asks = [_prompt(row, length, batch, replica.stage_gpus)]
+    first = _prompt(row, length, batch, replica.stage_gpus)
     if row.text("scope") == "serving":
-        asks.append(_prompt(row, length, 1, replica.stage_gpus))
-    return replace(figure, measured=seconds, asks=tuple(asks), predicted=lambda *ends: sum(ends) / len(ends))
+        asks = (_prompt(row, length, 1, replica.stage_gpus), first, Ask("engine_queue_share", first.design))
+        return replace(
+            figure, measured=seconds, asks=asks, predicted=lambda one, all_, share: one + share * (all_ - one)
+        )
+    asks = (first, Ask("engine_chunk_tokens", first.design), Ask("engine_pipeline_overlap", first.design))
+    return replace(
+        figure,
+        measured=seconds,
+        asks=asks,
+        predicted=lambda whole_, chunk, overlap: whole_ * _overlapped(replica.stages, batch * length, chunk, overlap),
+    )
+
+
+def _overlapped(stages: float, tokens: float, chunk: float, overlap: float) -> float:
+    """Share of a prefill's time that is left where stages work on its chunks one behind the other."""
+    chunks = max(1.0, -(-tokens // chunk))
+    return 1.0 - overlap * (1.0 - (chunks + stages - 1.0) / (chunks * stages))
 
 
 def request(row: Row, figure: Figure, _: str) -> Figure:
@@ -63,16 +77,20 @@ def request(row: Row, figure: Figure, _: str) -> Figure:
 
 
 def throughput(row: Row, figure: Figure, field: str) -> Figure:
-    """Seconds a token of the whole system: every replica reads and decodes a batch, then the next."""
+    """Seconds a token of the whole system: every replica reads and decodes a batch, then the next.
+
+    The stages of a pipeline all work at once, each on its share of the batch.
+    """
     replica = Replica(row)
     batch, steps = replica.batch(row), _steps(row)
+    share = max(1, round(batch / replica.stages))
     every = replica.count * batch * row.amount("output_tokens")
     rate = figure.measured * (row.amount("num_gpus") if field.endswith("per_gpu") else 1.0)
-    first = _prompt(row, row.amount("input_tokens"), batch, replica.gpus)
+    first = _prompt(row, row.amount("input_tokens"), share, replica.stage_gpus)
     return replace(
         figure,
         measured=1.0 / rate,
-        asks=(first, Ask("decode_step_s", _step(row, batch), replica.gpus)),
+        asks=(first, Ask("decode_step_s", _step(row, share), replica.stage_gpus)),
         predicted=lambda prefill, step: (prefill + steps * step) / every,
         floor_asks=_floor(row, batch, replica),
         floor=lambda weights, cache, rate: steps * (weights + cache) / (replica.gpus * rate * every),

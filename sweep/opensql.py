@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from kernels.language import Formula
 
 NAME = "open.sql"
-CATALOGUE = ("accelerators", "precisions", "laws", "models")
+CATALOGUE = (
+    *("accelerators", "precisions", "laws", "models"),
+    *("optimizers", "train_frameworks", "engines", "prices", "grids"),
+)
 MACROS = (  # files of queries/macros/, each after those whose macros it uses
     "steps",
     "stairs",
@@ -81,10 +84,18 @@ def axes(columns: Iterable[Column]) -> str:
 
 
 def table(name: str) -> str:
-    """The statement that makes a table of the catalogue."""
-    from sweep.catalogue import frame
+    """Statements that make a table of the catalogue and tell what it holds, and of an input's column what that is."""
+    from kernels.model import GRAPH
+    from sweep.catalogue import KINDS, frame
 
-    return _table(name, frame(name))
+    found = frame(name)
+    titles = dict.fromkeys(kind.title for kind in KINDS.values() if kind.file.partition(".")[0] == name)
+    told = [f"comment on table {name} is {literal('; '.join(titles))};"]
+    for column in found.columns:
+        if (declared := GRAPH.inputs.get(column)) is not None:
+            unit = f"[{declared.unit}] " if declared.unit else ""
+            told.append(f"comment on column {name}.{quoted(column)} is {literal(unit + declared.meaning)};")
+    return "\n".join([_table(name, found), *told])
 
 
 def metrics(graph: Graph, columns: Iterable[Column] = ()) -> str:

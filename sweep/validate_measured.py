@@ -141,7 +141,9 @@ def _once(figures: Iterable[Figure]) -> list[Figure]:
     for figure in figures:
         same: object = figure.row, figure.quantity
         if figure.quantity == "weights_gib" and figure.asks:
-            design = tuple(sorted((name, value) for name, value in figure.asks[0].design.items() if name != "gpu"))
+            design = tuple(
+                sorted((name, value) for name, value in figure.asks[0].design.items() if name not in ("gpu", "engine"))
+            )
             parts = figure.predicted(1.0)
             same = figure.source_group, figure.quantity, figure.measured, parts, str(design)
         found.setdefault(same, figure)

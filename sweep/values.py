@@ -18,6 +18,8 @@ from sweep.space import Axis
 
 LISTS = {"gpu": "gpus", "precision": "precisions", "kv_precision": "precisions", "train_precision": "precisions",
          "law": "laws", "model": "models", "optimizer": "optimizers", "train_framework": "frameworks",
+         "price": "prices", "grid": "grids",
+         "engine": "engines",
          } | {kind.name: "corrections" for kind in catalogue.CORRECTIONS}  # fmt: skip
 
 

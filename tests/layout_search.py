@@ -11,6 +11,7 @@ HEADER = '''"""Loops of the search that kernels/layouts.py describes; written by
 
 import math
 
+from kernels.divisors import divisors
 from kernels.scalar import ceil, exp, floor, log, log2, maximum, minimum, power, sqrt  # noqa: F401
 
 

@@ -1,12 +1,15 @@
 """The commands of the README, run; `python -m tests.readme` writes what they print back into it."""
 
+import contextlib
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from click.testing import CliRunner
+
+from sweep.cli import cli
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -29,13 +32,12 @@ def shown(text: str) -> Iterator[Shown]:
 
 
 def run(command: str, folder: Path) -> str:
-    """What a command prints, run in a folder; AssertionError when it fails."""
+    """What a command prints, run in a folder by this process; AssertionError when it fails."""
     program, *arguments = shlex.split(command)
     assert program == "sweep", command
-    done = subprocess.run(
-        [sys.executable, "-m", "sweep", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"$ {command}\n{done.stderr}"
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(cli, arguments, prog_name=program)
+    assert done.exit_code == 0, f"$ {command}\n{done.stderr}\n{done.exception!r}"
     return done.stdout
 
 

@@ -12,13 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernels.decoding import experts_read_per_step
 from kernels.evaluate import evaluate
 from kernels.model import GRAPH
-from kernels.roofline import experts_read_per_step
 from sweep.resolve import single
 from tests import naive_model
-
-pytestmark = pytest.mark.nojit
 
 Design = dict[str, Any]
 BASE = single({}).fixed

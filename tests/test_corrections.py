@@ -24,8 +24,6 @@ from tests.law_designs import (
 )
 from tests.naive_laws import CORES, KUMAR, kumar_factor, kumar_factors, normalised
 
-pytestmark = pytest.mark.nojit
-
 HELD = 1e-11  # some coefficients are held in data/ to twelve digits
 BITS = st.one_of(st.integers(1, 32).map(float), st.floats(1.0, 32.0))
 COLUMNS = {  # what a correction does to the loss, by the kind of record that switches it

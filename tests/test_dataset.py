@@ -14,7 +14,7 @@ from sweep.dataset import DesignsDataset, dataset, offered
 from sweep.execute import Evaluator, Worker, rows
 from sweep.lazyframe import scan
 from sweep.plan import Plan
-from sweep.resolve import loads
+from sweep.resolve import loads, narrow
 from sweep.space import Space
 
 SPEC = """
@@ -78,11 +78,12 @@ def test_scan_and_dataset_give_the_rows_of_a_run(space: Space, written: pl.DataF
     assert_frame_equal(found.sort("design_id"), written, check_exact=True)
 
 
-def test_all_columns_can_be_had_at_once(space: Space, written: pl.DataFrame) -> None:
-    everything = scan(space).collect()
-    assert everything.schema == pl.Schema(schema(offered(space)))
-    assert len(everything) == len(written) == dataset(space).count_rows()
-    assert dataset(space).to_table().num_rows == len(written)
+def test_all_columns_can_be_had_at_once(space: Space) -> None:
+    few = narrow(space, ["hidden_size <= 2048", "num_layers == 16", "train_tokens < 1e11", 'precision != "bf16"'])
+    everything = scan(few).collect()
+    assert everything.schema == pl.Schema(schema(offered(few)))
+    assert 10 < len(everything) == dataset(few).count_rows()
+    assert dataset(few).to_table().num_rows == len(everything)
 
 
 AXIS_CONDITIONS = [

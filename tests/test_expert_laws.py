@@ -11,8 +11,6 @@ from tests import naive_laws
 from tests.law_designs import OF_TWO_POWERS, PARAMS, TOKENS, at, inputs, value, values
 from tests.naive_laws import CORES, joint_core, joint_multiplier, leverage
 
-pytestmark = pytest.mark.nojit
-
 COMPUTE = st.floats(18.0, 26.0).map(lambda x: 10.0**x)
 EXPERTS = st.integers(1, 512)
 N, D, L = "compute_optimal_params", "compute_optimal_tokens", "compute_optimal_loss_nats"

@@ -11,8 +11,6 @@ from kernels.evaluate import evaluate
 from kernels.model import GRAPH
 from sweep.resolve import single
 
-pytestmark = pytest.mark.nojit
-
 Number = int | float | str
 Design = dict[str, Number]
 

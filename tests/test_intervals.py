@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +17,6 @@ from kernels.roots import lifetime_growth
 from tests.effort import examples
 from tests.test_language_values import expressions
 from tests.test_specialise import INPUTS, conditions, numbers
-
-pytestmark = pytest.mark.nojit
 
 Box = dict[str, tuple[float, float, bool]]  # the least, the greatest, and whether it may be nan
 GRAPH = Graph([*INPUTS, Input("k", "", "int", "k")], [])

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from sweep.resolve import loads
+from sweep.run import write
+
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = """
 name = "killed"
@@ -29,8 +32,9 @@ gpu = ["h100_sxm", "b200_sxm", "mi300x"]
 [where]
 "weights fit" = "weight_bytes < 640e9"
 """
+PART_ROWS = 10_000
 # the third argument: the process ends itself, as kill -9 does, at its n-th call that puts something on disk
-RUN = """
+RUN = f"""
 import os, signal, sys
 from sweep import resolve
 from sweep.run import write
@@ -44,7 +48,7 @@ def counted(call):
         return call(*arguments)
     return counting
 os.fsync, os.replace = counted(os.fsync), counted(os.replace)
-write(resolve.loads(sys.argv[1]), sys.argv[2], part_rows=10_000)
+write(resolve.loads(sys.argv[1]), sys.argv[2], part_rows={PART_ROWS})
 """
 CALLS_PER_FILE = 3  # fsync of the file, replace, fsync of its folder
 
@@ -77,8 +81,7 @@ def wait_for(path: Path, process: "subprocess.Popen[bytes]") -> None:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run nobody disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    with start(folder) as process:
-        assert process.wait(120) == 0
+    write(loads(SPEC), folder, part_rows=PART_ROWS)
     return folder
 
 
@@ -130,11 +133,10 @@ def test_killed_at_every_kind_of_step(undisturbed: Path, tmp_path: Path) -> None
     waiting = [(step, tmp_path / f"run{step}") for step in steps]
     while waiting:
         batch, waiting = waiting[:2], waiting[2:]
-        for calls in (True, False):
-            processes = [start(folder, step if calls else 0) for step, folder in batch]
-            codes = [process.wait(60) for process in processes]
-            assert codes == [-signal.SIGKILL if calls else 0] * len(batch), batch
+        processes = [start(folder, step) for step, folder in batch]
+        assert [process.wait(60) for process in processes] == [-signal.SIGKILL] * len(batch), batch
         for step, folder in batch:
+            write(loads(SPEC), folder, part_rows=PART_ROWS)
             assert contents(folder) == expected, step
 
 
@@ -146,6 +148,5 @@ def test_killed_while_the_scratch_file_is_half_written(undisturbed: Path, tmp_pa
     scratch = [path for path in (folder / "parts").iterdir() if path.name.endswith(".tmp")]
     assert [path.name for path in scratch] == [".part-00002.parquet.tmp"]
     os.truncate(scratch[0], scratch[0].stat().st_size // 2)
-    with start(folder) as process:
-        assert process.wait(60) == 0
+    write(loads(SPEC), folder, part_rows=PART_ROWS)
     assert contents(folder) == contents(undisturbed)

@@ -18,8 +18,6 @@ from kernels.language import ROOTS, FormulaError, Kind, from_function, from_text
 from kernels.model import GRAPH
 from kernels.quantiles import quantile_of
 
-pytestmark = pytest.mark.nojit
-
 # ------------------------------------------------------------------------------------- every formula of the graph
 
 DEFAULT_FUNCTIONS = {

@@ -17,8 +17,6 @@ from kernels.model import GRAPH
 from tests.effort import examples
 from tests.formula_texts import formulas
 
-pytestmark = pytest.mark.nojit
-
 Numbers = Mapping[str, int | float]
 Words = Mapping[str, tuple[str, ...]]
 KINDS: dict[str, Kind] = {"a": "float", "b": "float", "c": "float", "n": "int", "flag": "bool", "norm": "word"}

@@ -27,8 +27,6 @@ from tests.law_designs import (
 from tests.naive_laws import CORES
 from tests.naive_search import INF, Real, cheapest_at, params_at_loss
 
-pytestmark = pytest.mark.nojit
-
 N, D, FLOPS = "inference_optimal_params", "inference_optimal_tokens", "inference_optimal_lifetime_flops"
 USD_N, USD_D, USD = "usd_optimal_params", "usd_optimal_tokens", "usd_optimal_lifetime_usd"
 AT_1E21 = {"law_params": 1e9, "train_tokens": 1e21 / 6e9}

@@ -16,8 +16,6 @@ from tests import naive_laws
 from tests.law_designs import OF_TWO_POWERS, WITH_LOSS, inputs
 from tests.law_designs import value as asked
 
-pytestmark = pytest.mark.nojit
-
 LAWS = OF_TWO_POWERS
 NEUTRAL = dict(single({}).fixed)  # a dense model in 16 bits, every token new
 PARAMS = st.integers(10**6, 10**13)

@@ -29,8 +29,6 @@ from tests.law_designs import (
 from tests.naive_laws import CORES
 from tests.naive_search import Real, optimal_at
 
-pytestmark = pytest.mark.nojit
-
 N, D, L = "compute_optimal_params", "compute_optimal_tokens", "compute_optimal_loss_nats"
 COMPUTE = st.floats(17.0, 27.0).map(lambda x: 10.0**x)
 EXACT = 1e-12  # a few powers, each within an ulp or two, whose exponents turn 1e-16 of ln N into 30 times as much of N

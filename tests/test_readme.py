@@ -1,6 +1,7 @@
 """Every command the README shows runs, and prints what stands below it."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,15 @@ def test_commands_print_what_the_readme_says(folder: Path) -> None:
     assert len(commands) >= 8
     for entry in commands:
         check(entry, folder)
+
+
+def test_a_process_of_its_own_prints_the_same(folder: Path) -> None:
+    """The others are run in one process, which starts once."""
+    command = next(entry.command for entry in shown(TEXT) if "list" in entry.command.split())
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == run(command, folder)
 
 
 def check(entry: Shown, folder: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,7 +138,7 @@ def test_a_damaged_part_is_written_anew(
     space: Space, undisturbed: Path, tmp_path: Path, damage: Callable[[Path], None], number: int
 ) -> None:
     folder = tmp_path / "run"
-    write(space, folder, part_rows=SMALL)
+    shutil.copytree(undisturbed, folder)
     held = read_manifest(folder)
     (folder / "manifest.json").write_text(replace(held, complete=False, parts=()).text())
     (folder / "parts" / ".part-00007.parquet.tmp").write_bytes(b"PAR1")
@@ -151,14 +152,14 @@ def test_a_damaged_part_is_written_anew(
 
 
 def test_a_complete_run_that_lost_a_part_is_mended(space: Space, undisturbed: Path, tmp_path: Path) -> None:
-    write(space, tmp_path / "run", part_rows=SMALL)
+    shutil.copytree(undisturbed, tmp_path / "run")
     (tmp_path / "run" / "parts" / "part-00001.parquet").unlink()
     assert not write(space, tmp_path / "run", part_rows=SMALL).already_complete
     assert contents(tmp_path / "run") == contents(undisturbed)
 
 
 def test_all_parts_but_no_final_manifest_evaluates_nothing(space: Space, undisturbed: Path, tmp_path: Path) -> None:
-    write(space, tmp_path / "run", part_rows=SMALL)
+    shutil.copytree(undisturbed, tmp_path / "run")
     held = read_manifest(tmp_path / "run")
     (tmp_path / "run" / "manifest.json").write_text(replace(held, complete=False, parts=()).text())
     assert write(space, tmp_path / "run", part_rows=SMALL).designs_evaluated == 0

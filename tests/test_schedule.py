@@ -10,8 +10,6 @@ from mpmath import mpf  # type: ignore[import-untyped]
 from tests import naive_laws
 from tests.law_designs import TOKENS, inputs, value, values
 
-pytestmark = pytest.mark.nojit
-
 BATCH = st.floats(3.0, 9.0).map(lambda x: 10.0**x)
 SIZE = st.floats(6.0, 12.0).map(lambda x: int(10.0**x))
 RATE, SUGGESTED, CRITICAL = "optimal_learning_rate", "optimal_batch_tokens", "critical_batch_tokens"

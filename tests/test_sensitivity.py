@@ -13,8 +13,6 @@ from sweep.errors import SpecError
 from sweep.resolve import single
 from sweep.sensitivity import Sensitivity, sensitivities
 
-pytestmark = pytest.mark.nojit
-
 LLAMA = {"model": "llama-3.1-8b", "gpu": "h100_sxm"}
 SETS = [argument for name, value in LLAMA.items() for argument in ("--set", f"{name}={value}")]
 SPEC = '[axes]\nhidden_size = [1024, 2048]\ngpu = ["h100_sxm", "b200_sxm"]\n[fixed]\nnum_layers = 16\n'

@@ -16,8 +16,6 @@ from tests.effort import examples
 from tests.test_intervals import GRAPH, TEXTS, Box, boxes, points, scope_of, value_of
 from tests.test_specialise import KINDS, numbers
 
-pytestmark = pytest.mark.nojit
-
 SMOOTH = ["a * b", "a / b", "a - b", "(a + b) - b", "a * b / a", "sqrt(a)", "log(a) - b", "exp(a / 100)", "a ** 2",
           "a ** -0.3 + b / a", "2 ** a", "ceil(a / b)", "a // b", "max(a, b)", "min(a, b, 2)", "a if a > b else b",
           "(a < b) * c", "(a + 1e9) - 1e9", "not a < b", "a * (10 - a)", "a - 0.999999 * a", "(a >= b) + (a >= c)",

@@ -461,9 +461,10 @@ def test_a_fixed_card_and_format_leave_one_peak_to_read() -> None:
     formulas = {node.name: node.formula for node in plan.nodes}
     assert formulas["serve_peak_flop_per_s"].parameters == ("gpu_fp8_flop_per_s",)
     assert formulas["train_peak_flop_per_s"].parameters == ("gpu_bf16_flop_per_s",)
-    assert formulas["serve_bandwidth_share"].parameters == ("gpu_bandwidth_share_8bit",)
+    factors = ("served_bandwidth_factor", "engine_bandwidth_factor")
+    assert formulas["serve_bandwidth_share"].parameters == ("gpu_bandwidth_share_8bit", *factors)
     assert "compute_class" not in formulas
-    assert not {"compute_format", "gpu_fp4_flop_per_s", "gpu_bandwidth_share_4bit"} & set(plan.leaves)
+    assert not {"compute_format", "gpu_fp4_flop_per_s", "gpu_bandwidth_share_16bit"} & set(plan.leaves)
     agree(space, columns)
 
 

@@ -9,8 +9,6 @@ from sweep import catalogue
 from tests import training_errors
 from tests.test_training_memory import GIB, Design, value
 
-pytestmark = pytest.mark.nojit
-
 # layers cut to what eight GPUs hold, as the runs did; the 405B one with 16 key-value heads
 MODELS: dict[str, Design] = {
     "llama3_70b_l12": {"model": "llama-3-70b", "num_layers": 12},

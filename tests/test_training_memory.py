@@ -16,8 +16,6 @@ from sweep.errors import SpecError
 from sweep.resolve import single
 from tests import naive_training
 
-pytestmark = pytest.mark.nojit
-
 Number = int | float | str
 Design = dict[str, Number]
 PARTS = (

@@ -11,8 +11,6 @@ from mpmath import mpf
 from tests import naive_laws
 from tests.law_designs import Inputs, inputs, value, values
 
-pytestmark = pytest.mark.nojit
-
 VOCAB = st.integers(1000, 200_000)
 BODY = st.floats(7.0, 12.5).map(lambda x: int(10.0**x))
 WIDTH = st.integers(2, 200).map(lambda k: 128 * k)

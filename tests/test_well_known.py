@@ -14,8 +14,6 @@ from kernels.model import GRAPH
 from sweep import catalogue
 from sweep.resolve import single
 
-pytestmark = pytest.mark.nojit
-
 Number = int | float
 
 NOT_COVERED = {

@@ -12,7 +12,10 @@ from sweep.cli.shared import output_options
 if TYPE_CHECKING:
     import polars as pl
 
-WHAT = ("metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "optimizers", "frameworks", "specs")
+WHAT = (
+    *("metrics", "inputs", "gpus", "precisions", "laws", "corrections", "models", "engines", "optimizers"),
+    *("frameworks", "prices", "grids", "specs"),
+)
 SHOWN = {
     "metrics": ["name", "unit", "meaning", "source"],
     "inputs": ["name", "unit", "default", "meaning", "source", "allowed"],
@@ -32,6 +35,11 @@ SHOWN = {
         "state_bytes_per_param", "table_state_bytes_per_param", "source", "confidence",
     ],
     "frameworks": ["id", "title", "logit_bytes", "framework_buffer_bytes", "source", "confidence", "notes"],
+    "prices": ["id", "title", "price_basis", "source", "confidence", "notes"],
+    "grids": ["id", "title", "grid_kg_co2_per_kwh", "year", "source", "confidence", "notes"],
+    "engines": [
+        "id", "title", "engine_decode_layer_s", "engine_compute_factor", "engine_context_bytes", "source", "confidence",
+    ],
     "specs": ["name", "description", "designs", "objectives"],
 }  # fmt: skip
 
@@ -63,6 +71,8 @@ def list_command(what: str, output: Path | None, format_: str | None) -> None:
     elif what == "laws":
         tables.print_listing(frame.with_columns(law=_written(frame)).select(SHOWN[what]), whole=["law"])
         print("N, D and C as the law counts them, loss in nats; what a form adds, and all digits: --format csv")
+    elif what == "grids":
+        tables.print_listing(frame.with_columns(year=frame["year"].cast(str)).select(SHOWN[what]))
     else:
         tables.print_listing(frame.select(SHOWN[what]))
 

@@ -156,5 +156,5 @@ BLIND_TO_BITS = (
 _TOLD = (
     "law", "precision", "kv_precision", "train_precision", "gpu", "train_tokens", "inference_tokens", "batch_size",
     "context_tokens", "sequence_length", "attention_flops_convention", "num_gpus",
-    "optimizer", "train_framework", "zero_stage", "micro_batch_size",
+    "engine", "optimizer", "train_framework", "zero_stage", "micro_batch_size", "price", "grid",
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
     python tasks.py bench [NAME ...] [--large] [--readme]
 
-NAME picks some: everything, hoisted, mixed, optimum, pareto, paretosql, peer, limits, driver, start, sqltable, growth.
+NAME picks some: everything, hoisted, mixed, costplan, optimum, pareto, paretosql, peer, limits, driver, start,
+sqltable, growth.
 --readme writes what the README shows, and draws the chart; --large goes on to spaces of 1e14 designs. Ratios are within
 one run of one benchmark. Programs that are not installed are left out: `pip install -e .[bench]` brings those that have
 wheels.
@@ -18,10 +19,20 @@ import sys
 from tests.bench.measure import ONE_THREAD, ROOT
 
 README = ROOT / "README.md"
-EACH = "everything hoisted mixed optimum pareto paretosql peer limits driver start sqltable growth"
+EACH = "everything hoisted mixed costplan optimum pareto paretosql peer limits driver start sqltable growth"
 IN_ORDER = tuple(EACH.split())
-SHOWN = ("everything", "hoisted", "optimum", "peer", "limits", "start", "sqltable", "growth")  # in the README
-ON_ONE_THREAD = ("everything", "hoisted", "mixed", "optimum", "pareto", "peer")
+SHOWN = (
+    "everything",
+    "hoisted",
+    "costplan",
+    "optimum",
+    "peer",
+    "limits",
+    "start",
+    "sqltable",
+    "growth",
+)  # in the README
+ON_ONE_THREAD = ("everything", "hoisted", "mixed", "costplan", "optimum", "pareto", "peer")
 
 
 def output_of(name: str, arguments: list[str]) -> list[str]:

@@ -1,0 +1,63 @@
+"""What users of a replica see, and what an engine sets aside on its GPUs."""
+
+from kernels.graph import metric
+
+LOOP = "closed loop: batch_size requests are kept in flight, a new one for every one that ends"
+PROFILE = "engine row: vLLM 0.19 logs of 12 models, llm-d planner; max of two halves of a fused expert kernel's cache"
+
+
+@metric(unit="token/s", source="definition")
+def decode_tokens_per_s(batch_size, decode_step_s):
+    """Tokens one replica generates in a second while decoding."""
+    return batch_size / decode_step_s
+
+
+@metric(unit="token/s", source="definition")
+def decode_tokens_per_s_per_gpu(decode_tokens_per_s, serve_tensor_parallel):
+    """Tokens one GPU of a replica generates in a second while decoding."""
+    return decode_tokens_per_s / serve_tensor_parallel
+
+
+@metric(unit="s", source=f"{LOOP}; engine row: how many of the others are read first")
+def time_to_first_token_s(prefill_s, batch_size, engine_queue_share):
+    """Time from a prompt's arrival to its first token: its own reading, and that of those it waits for."""
+    return prefill_s * (1.0 + engine_queue_share * (batch_size - 1.0)) / batch_size
+
+
+@metric(unit="s", source=f"{LOOP}; the prompts of the others are read between the steps of one's answer")
+def time_per_output_token_s(decode_step_s, prefill_s, batch_size, output_tokens):
+    """Time between tokens of an answer while other prompts come in."""
+    return decode_step_s + prefill_s * (1.0 - 1.0 / batch_size) / max(1.0, output_tokens)
+
+
+@metric(unit="token/s", source="definition")
+def decode_tokens_per_s_per_user(time_per_output_token_s):
+    """Tokens a second that one of the sequences of a batch sees while other prompts come in."""
+    return 1.0 / time_per_output_token_s
+
+
+@metric(unit="byte", source=PROFILE)
+def serve_activation_bytes(
+    engine_profiled_sequences,
+    batch_size,
+    vocab_size,
+    engine_logit_bytes,
+    engine_activation_bytes,
+    engine_chunk_tokens,
+    prompt_tokens,
+    hidden_size,
+    num_moe_layers,
+    experts_per_token,
+    expert_ffn_size,
+):
+    """What one rank sets aside for the widest pass: logits, what a layer holds, what experts take in and give."""
+    logits = max(engine_profiled_sequences, batch_size) * vocab_size * engine_logit_bytes
+    tokens = min(engine_chunk_tokens, batch_size * max(1.0, prompt_tokens))
+    experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
+    return logits + tokens * (engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0))
+
+
+@metric(unit="byte", source="engine row")
+def engine_overhead_bytes(serve_tensor_parallel, engine_context_bytes, engine_communicator_bytes):
+    """What an engine takes on one GPU beside weights, cache and activations."""
+    return engine_context_bytes + (engine_communicator_bytes if serve_tensor_parallel > 1.0 else 0.0)
