@@ -10,9 +10,13 @@ FIT = "arithmetic: what weights leave of the replica's usable memory"
 
 
 @metric(unit="byte", source=FIT)
-def replica_cache_room_bytes(serve_tensor_parallel, gpu_usable_bytes, weight_bytes):
-    """Memory of a replica's GPUs that caches and states may take."""
-    return serve_tensor_parallel * gpu_usable_bytes - weight_bytes
+def replica_cache_room_bytes(
+    serve_tensor_parallel, gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes, widest_activation_bytes,
+    engine_overhead_bytes, weight_bytes,
+):  # fmt: skip
+    """Memory of a replica's GPUs that caches and states may take when every pass is as wide as it may be."""
+    taken = max(gpu_reserved_bytes, widest_activation_bytes + engine_overhead_bytes)
+    return serve_tensor_parallel * (gpu_memory_bytes * gpu_usable_memory_share - taken) - weight_bytes
 
 
 @metric(unit="byte", source=FIT)

@@ -84,7 +84,7 @@ SHAPE = (
     _count("sliding_window", "tokens a sliding layer attends to, 0 without"),
     _count("num_sliding_layers", "layers that attend within sliding_window"),
     _count("context_length", "positions the model was made for; nothing is computed from it"),
-    _count("mtp_layers", "multi-token-prediction layers shipped beside the model, in no count but their own"),
+    _count("mtp_layers", "multi-token-prediction layers beside the model: in their own count and in a training step"),
 )  # fmt: skip
 
 TRAINING = (

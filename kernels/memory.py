@@ -31,7 +31,7 @@ def serve_bytes(weight_bytes, kv_cache_bytes, linear_state_bytes):
     unit="byte",
     source="assumed planning rule: share of driver memory less a reserve, the accelerator's or what the engine takes",
 )
-def gpu_usable_bytes_alone(
+def single_gpu_usable_bytes(
     gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes, serve_activation_bytes, engine_context_bytes
 ):
     """Bytes of one GPU that weights and cache may take where it serves alone, without communication buffers."""
@@ -39,10 +39,10 @@ def gpu_usable_bytes_alone(
     return gpu_memory_bytes * gpu_usable_memory_share - taken
 
 
-@metric(unit="byte", source="gpu_usable_bytes_alone, and less of it where several GPUs hold a replica")
+@metric(unit="byte", source="single_gpu_usable_bytes, and less of it where several GPUs hold a replica")
 def gpu_usable_bytes(
     serve_bytes,
-    gpu_usable_bytes_alone,
+    single_gpu_usable_bytes,
     gpu_memory_bytes,
     gpu_usable_memory_share,
     gpu_reserved_bytes,
@@ -54,7 +54,7 @@ def gpu_usable_bytes(
     taken = max(gpu_reserved_bytes, serve_activation_bytes + engine_context_bytes + engine_communicator_bytes)
     shared = gpu_memory_bytes * gpu_usable_memory_share - taken
     # max, so that nan of either stays nan
-    return shared if serve_bytes > gpu_usable_bytes_alone else max(gpu_usable_bytes_alone, serve_bytes)
+    return shared if serve_bytes > single_gpu_usable_bytes else max(single_gpu_usable_bytes, serve_bytes)
 
 
 @metric(unit="", source="arithmetic: the smallest whole number of GPUs whose usable memory holds everything")

@@ -12,7 +12,7 @@ def decode_tokens_per_s(batch_size, decode_step_s):
     return batch_size / decode_step_s
 
 
-@metric(unit="token/s", source="definition")
+@metric(unit="token/s/GPU", source="definition")
 def decode_tokens_per_s_per_gpu(decode_tokens_per_s, serve_tensor_parallel):
     """Tokens one GPU of a replica generates in a second while decoding."""
     return decode_tokens_per_s / serve_tensor_parallel
@@ -30,7 +30,7 @@ def time_per_output_token_s(decode_step_s, prefill_s, batch_size, output_tokens)
     return decode_step_s + prefill_s * (1.0 - 1.0 / batch_size) / max(1.0, output_tokens)
 
 
-@metric(unit="token/s", source="definition")
+@metric(unit="token/s/user", source="definition")
 def decode_tokens_per_s_per_user(time_per_output_token_s):
     """Tokens a second that one of the sequences of a batch sees while other prompts come in."""
     return 1.0 / time_per_output_token_s
@@ -55,6 +55,26 @@ def serve_activation_bytes(
     tokens = min(engine_chunk_tokens, batch_size * max(1.0, prompt_tokens))
     experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
     return logits + tokens * (engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0))
+
+
+@metric(unit="byte", source="serve_activation_bytes with a chunk that is full; engines without chunks read what comes")
+def widest_activation_bytes(
+    serve_activation_bytes,
+    engine_chunk_tokens,
+    batch_size,
+    prompt_tokens,
+    hidden_size,
+    engine_activation_bytes,
+    num_moe_layers,
+    experts_per_token,
+    expert_ffn_size,
+):
+    """What one rank sets aside for the widest pass there may be, however long prompts are."""
+    read = batch_size * max(1.0, prompt_tokens)
+    more = max(0.0, engine_chunk_tokens - read) if engine_chunk_tokens < 1e6 else 0.0
+    experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
+    each = engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0)
+    return serve_activation_bytes + more * each
 
 
 @metric(unit="byte", source="engine row")

@@ -42,7 +42,7 @@ def train_step_s(pipelined_s, data_wait_s, optimizer_step_s):
     return pipelined_s + data_wait_s + optimizer_step_s
 
 
-@metric(unit="token/s", source="arithmetic: whole micro batches on every replica")
+@metric(unit="token/s/GPU", source="arithmetic: whole micro batches on every replica")
 def step_tokens_per_s_per_gpu(micro_batches, data_parallel, micro_batch_size, sequence_length, num_gpus, train_step_s):
     """Tokens that one GPU learns from in a second of the timed step."""
     tokens = micro_batches * data_parallel * micro_batch_size * sequence_length

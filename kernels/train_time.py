@@ -44,7 +44,7 @@ def hfu(mfu, train_hardware_flops_per_token, train_flops_per_token):
     return mfu * train_hardware_flops_per_token / train_flops_per_token
 
 
-@metric(unit="token/s", source=PALM)
+@metric(unit="token/s/GPU", source=PALM)
 def train_tokens_per_s_per_gpu(train_peak_flop_per_s, mfu, train_flops_per_token):
     """Tokens that one GPU learns from in a second, at that utilization."""
     return train_peak_flop_per_s * mfu / train_flops_per_token

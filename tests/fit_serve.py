@@ -110,6 +110,7 @@ class Rows:
     engine: Any
     model: Any
     gpu: Any
+    half: Any  # of the rows of the file: every other one
     first: Any
     second: Any
     weight: Any  # of the second ask; nan where the queue share of the engine is
@@ -231,6 +232,7 @@ def _rows(chosen: list[tuple[Any, Figure]], timed: list[Ask], answers: Answers) 
         found["engine"].append(str(times[0].design["engine"]))
         found["model"].append(row.text("model"))
         found["gpu"].append(row.text("gpu"))
+        found["half"].append(row.number % 2)
         found["first"].append(place[id(times[0])])
         found["second"].append(place[id(times[-1])])
         found["weight"].append(float("nan") if queued else second)
@@ -256,9 +258,9 @@ def report(fit: Fit, errors: Any, title: str) -> None:
 def leave_out(fit: Fit) -> None:
     """Errors on what an engine was not fitted on: one model at a time, then one GPU, then every other row."""
     held = dict(fit.constants)
-    halves = np.arange(len(fit.rows.measured)) % 2
-    for by, groups in (("model", fit.rows.model), ("gpu", fit.rows.gpu), ("half", halves)):
+    for by in ("model", "gpu", "half"):
         left = np.full(len(fit.rows.measured), np.nan)
+        groups = getattr(fit.rows, by)
         for engine, columns in FREE.items():
             mine = fit.rows.engine == engine
             keys = [(engine, column) for column in columns]

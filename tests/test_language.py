@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import inputs, layouts, lifetime, train_inputs
+from kernels import inputs, layouts, lifetime, serve_inputs, train_inputs
 from kernels.graph import declared_input, metric
 from kernels.language import ROOTS, FormulaError, Kind, from_function, from_text, kind_of, unified
 from kernels.model import GRAPH
@@ -22,7 +22,7 @@ from kernels.quantiles import quantile_of
 
 DEFAULT_FUNCTIONS = {
     name: function
-    for module in (inputs, layouts, lifetime, train_inputs)
+    for module in (inputs, layouts, lifetime, serve_inputs, train_inputs)
     for name, function in vars(module).items()
     if getattr(function, "__input__", None) is not None
 }
