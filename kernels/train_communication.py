@@ -56,7 +56,7 @@ def context_forward_s(
     """Keys and values of one layer passed round the context ranks, but for what attention hides; twice backward."""
     rounds = context_parallel - 1.0
     passed = rounds * (activation_tokens * context_bytes_per_token / context_byte_per_s + collective_launch_s)
-    return passed * (1.0 - context_overlap_share)
+    return passed * (1.0 - context_overlap_share) if context_parallel > 1 else 0.0
 
 
 @metric(

@@ -78,12 +78,14 @@ def data_exchange_s(
     scaleout_byte_per_s,
     micro_batches,
     stage_layers,
+    data_ranks,
 ):
     """All collectives of data parallel ranks in a step, as if nothing hid them."""
     once = gradient_exchange_bytes / data_byte_per_s + (gradient_rounds + 1.0) * data_ring_s
     each = gather_exchange_bytes / shard_byte_per_s + 3.0 * stage_layers * shard_ring_s
     copies = copies_exchange_bytes / scaleout_byte_per_s if copies_exchange_bytes > 0.0 else 0.0
-    return micro_batches * each + copies if zero_stage == 3 else once
+    every = micro_batches * each + copies if zero_stage == 3 else once
+    return every if data_ranks > 1 else 0.0
 
 
 @metric(unit="s", source="fitted: data_overlap_share; a micro batch, from stage 2 on every one, hides them")

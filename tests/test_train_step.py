@@ -149,7 +149,8 @@ def test_better_hardware_and_more_overlap_never_slow_a_step(name: str) -> None:
 
 
 def test_one_gpu_waits_for_nobody() -> None:
-    alone = LLAMA | {"tensor_parallel": 1, "pipeline_parallel": 1, "num_gpus": 1, "gpu_scaleout_bit_per_s": math.nan}
+    links = dict.fromkeys(("gpu_scaleup_byte_per_s", "gpu_scaleout_bit_per_s"), math.nan)
+    alone = LLAMA | {"tensor_parallel": 1, "pipeline_parallel": 1, "num_gpus": 1} | links
     found = values([*STEP_PARTS, "tensor_forward_s", "context_forward_s", "expert_forward_s"], alone)
     assert found.pop("passes_s") > 0.0
     assert found.pop("optimizer_step_s") > 0.0
