@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kernels.intervals import (
+    UNARY,
     Interval,
     binary,
     chosen,
@@ -84,7 +85,15 @@ def secants(
         own = np.where(at, off, 0.0)
         return Slope(scope[name], slope, own, own, at, at & bool(scope[name].unsure))
 
+    seen: dict[int, Slope] = {}  # formulas that are written out name a part as often as it is read
+
     def of(child: ast.expr) -> Slope:
+        found = seen.get(id(child))
+        if found is None:
+            found = seen[id(child)] = anew(child)
+        return found
+
+    def anew(child: ast.expr) -> Slope:
         match child:
             case ast.Constant():
                 return fixed(evaluate(child, scope, words))
@@ -94,10 +103,12 @@ def secants(
                 return _binary(op, of(left), of(right))
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 inner = _flag(of(operand))
-                return inner._replace(value=evaluate(child, scope, words), secants=_negative(inner.secants))
+                value = Interval(1.0 - inner.value.high, 1.0 - inner.value.low)
+                return inner._replace(value=value, secants=_negative(inner.secants))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = of(operand)
-                return inner._replace(value=evaluate(child, scope, words), secants=_negative(inner.secants))
+                value = Interval(-inner.value.high, -inner.value.low, inner.value.unsure)
+                return inner._replace(value=value, secants=_negative(inner.secants))
             case ast.UnaryOp(operand=operand):
                 return of(operand)
             case ast.BoolOp(op=op, values=values):
@@ -116,7 +127,7 @@ def secants(
                     return _unknown(Interval(-np.inf, np.inf, True), parts, True)
                 if name in ("min", "max"):
                     return _joined(np.minimum if name == "min" else np.maximum, parts)
-                return _unary(name, parts[0], evaluate(child, scope, words))
+                return _unary(name, parts[0], UNARY[name](parts[0].value))
         raise TypeError(f"{ast.unparse(child)!r} is not in the language of formulas")
 
     with np.errstate(all="ignore"):
