@@ -118,8 +118,8 @@ def extreme(choose: Callable[..., Real]) -> Callable[..., Real]:
 ORACLE = {
     "min": extreme(min),
     "max": extreme(max),
-    "ceil": lifted(lambda x: float(math.ceil(x))),
-    "floor": lifted(lambda x: float(math.floor(x))),
+    "ceil": lifted(lambda x: math.copysign(float(math.ceil(x)), x)),  # a float keeps the sign of nothing
+    "floor": lifted(lambda x: math.copysign(float(math.floor(x)), x)),
     **{f.__name__: lifted(f) for f in (math.sqrt, math.log, math.log2, math.exp)},
     "Real": Real,
 }
