@@ -113,9 +113,9 @@ def decode_products_s(
     dense_s = decode_compute_s * (1.0 - routed)
     expert_s = decode_compute_s * routed
     read_s = serve_expert_read_s * experts_read_per_step
-    return sqrt(serve_dense_read_s * serve_dense_read_s + dense_s * dense_s) + sqrt(
-        read_s * read_s + expert_s * expert_s
-    )
+    squares = read_s * read_s + expert_s * expert_s
+    experts = sqrt(squares) if squares != 0.0 else 0.0  # a root has no slope at 0
+    return sqrt(serve_dense_read_s * serve_dense_read_s + dense_s * dense_s) + experts
 
 
 @metric(unit="", source="ranks past the number of heads hold copies; all ranks of a group hold the latents of mla")

@@ -91,9 +91,9 @@ def prefill_products_s(
     expert_s = prefill_compute_s * routed / engine_expert_compute_factor
     dense_read_s = prefill_passes * serve_dense_read_s
     expert_read_s = prefill_passes * serve_expert_read_s * experts_read_per_pass
-    return sqrt(dense_read_s * dense_read_s + dense_s * dense_s) + sqrt(
-        expert_read_s * expert_read_s + expert_s * expert_s
-    )
+    squares = expert_read_s * expert_read_s + expert_s * expert_s
+    experts = sqrt(squares) if squares != 0.0 else 0.0  # a root has no slope at 0
+    return sqrt(dense_read_s * dense_read_s + dense_s * dense_s) + experts
 
 
 @metric(unit="s", source=ROOFLINE)
