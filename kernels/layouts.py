@@ -112,7 +112,7 @@ def most_context_parallel(sequence_length):
 @default(low=1, high=2**40, source="definition; what is given as global_batch_size takes its place")
 def batch_sequences(train_batch_tokens, sequence_length):
     """sequences of one optimizer step, which a search of layouts deals out to replicas"""
-    return max(1, train_batch_tokens // sequence_length)
+    return train_batch_tokens // sequence_length if sequence_length <= train_batch_tokens <= 1e18 else 1
 
 
 LAYOUT_INPUTS: tuple[Input, ...] = (*MOST, declared_input(most_context_parallel), declared_input(batch_sequences))

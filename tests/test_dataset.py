@@ -65,7 +65,8 @@ def test_every_metric_and_every_input_an_axis_sets_is_offered(space: Space) -> N
     head = ["design_id", *(axis.name for axis in space.axes), *wanted(space)]
     assert names[: len(head)] == head
     assert len(names) == len(set(names))
-    assert set(space.graph.metrics) | set(space.axes[-1].sets) <= set(names)
+    searched = {"train_layout"}  # offered only where the degrees follow from it
+    assert (set(space.graph.metrics) | set(space.axes[-1].sets)) - searched <= set(names)
 
 
 def test_scan_and_dataset_give_the_rows_of_a_run(space: Space, written: pl.DataFrame) -> None:
