@@ -237,6 +237,7 @@ write(resolve.loads(sys.argv[1]), sys.argv[2], part_rows=3000, extend=sys.argv[3
 """
 
 
+@pytest.mark.slow
 def test_killed_among_old_rows_between_and_among_new_ones(tmp_path: Path) -> None:
     """The same command goes on and ends with the same bytes."""
     tokens = [10 ** (10.5 + k / 600) for k in range(1200)]

@@ -110,7 +110,7 @@ def killed_and_continued(folder: Path, kills: int, chance: random.Random) -> lis
             return runs
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(kills: int, undisturbed: Path, tmp_path: Path) -> None:
     """So many times in each of two runs side by side."""
     expected = contents(undisturbed)

@@ -1,5 +1,6 @@
 """What has to hold of the metrics whatever their values, and a few figures that others published."""
 
+import functools
 import math
 import re
 from typing import Any
@@ -348,6 +349,13 @@ def test_without_a_price_there_is_no_bill() -> None:
         assert found["min_gpus_to_serve"] >= 1
 
 
+@functools.cache
+def usual_design() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs of a design that is all defaults but for its GPU, and its metrics."""
+    base: dict[str, Any] = dict(single({"gpu": "h100_sxm"}).fixed)
+    return base, dict(evaluate(GRAPH, METRICS, base))
+
+
 BOUND = re.compile("(law|moe|ptq|shape)_(min|max)_(params|tokens|tokens_per_param|flops|expansion|bits|width|depth)")
 
 
@@ -355,9 +363,7 @@ BOUND = re.compile("(law|moe|ptq|shape)_(min|max)_(params|tokens|tokens_per_para
 def test_what_follows_from_nan_is_nan(leaf: str) -> None:
     """Whole numbers and conditions cannot be nan, a figure of a format that is not used does not matter, and a bound of
     the fitted runs that is not stated cannot be broken."""
-    space = single({"gpu": "h100_sxm"})
-    base: dict[str, Any] = dict(space.fixed)
-    before = evaluate(GRAPH, METRICS, base)
+    base, before = usual_design()
     after = evaluate(GRAPH, METRICS, {**base, leaf: math.nan})
     for name in METRICS:
         if GRAPH.kinds[name] == "float" and not math.isnan(after[name]):
