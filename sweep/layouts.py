@@ -11,10 +11,12 @@ from typing import Any
 from kernels.graph import Graph
 from kernels.language import Formula, from_text
 from kernels.layouts import FOLLOWING, SEARCHED, chosen
+from kernels.model import GRAPH
 from sweep.formulas import on_inputs
 from sweep.space import Axis, Condition
 
 WORD = "parallelism"
+BATCH = "global_batch_size"
 FITS = 'parallelism != "best" or train_layout == train_layout'
 SHOWN = (*SEARCHED, "data_parallel")  # what a table says of the layouts that were found
 LABEL = "some layout of training fits the GPUs"
@@ -54,7 +56,9 @@ def with_layouts(graph: Graph, fixed: dict[str, Any], batch_is_given: bool) -> G
         default = fixed.pop(name)
         formulas[name] = from_text(name, f'({text}) if {WORD} == "best" else {default!r}')
     if batch_is_given:
-        formulas["batch_sequences"] = from_text("batch_sequences", "global_batch_size")
+        formulas["batch_sequences"] = from_text("batch_sequences", BATCH)
+        if graph.formula(BATCH) == GRAPH.formula(BATCH):  # a default that nobody reads, but a graph has no cycles
+            formulas[BATCH] = from_text(BATCH, "max(1, train_batch_tokens // sequence_length)")
     return graph.extended((), formulas)
 
 

@@ -33,6 +33,7 @@ ENGINE = (
     "evaluator.py",
     "execute.py",
     "growth.py",
+    "layouts.py",
     "parts.py",
     "plan.py",
     "run.py",

@@ -97,7 +97,7 @@ def evaluate_rows(
                 reader.refuse_for(group, named[0], layouts.refusal(named[0]))
                 continue
             fixed = dict(space.fixed)
-            graph = layouts.with_layouts(space.graph, fixed, "global_batch_size" in cells)
+            graph = layouts.with_layouts(space.graph, fixed, layouts.BATCH in space.given)
             space = replace(space, fixed=fixed, graph=graph)
         space = replace(space, graph=elasticities.extended(space.graph, elasticities.asked(wanted), space.given))
         computed = [*_RULES, *(name for name in wanted if name not in pinned)]

@@ -100,7 +100,7 @@ def _with_layouts(
     for name in layouts.SHOWN:
         stated.pop(name, None)
     try:
-        return layouts.with_layouts(graph, given, "global_batch_size" in explicit)
+        return layouts.with_layouts(graph, given, layouts.BATCH in explicit)
     except GraphError as error:
         formulas.problem("derived", "", f"what a search of layouts starts from follows from what it decides: {error}")
         return graph

@@ -116,6 +116,21 @@ def test_given_degrees_contradict_a_search() -> None:
     assert "most_tensor_parallel" in bad[0].reason
 
 
+def test_a_batch_of_ones_own_is_dealt_out_and_an_empty_cell_is_none() -> None:
+    """Rows that give a batch beside rows that leave it to train_batch_tokens."""
+    shape = {"hidden_size": 2048, "num_layers": 16, "num_gpus": 16, "parallelism": "best"}
+    frame = pl.DataFrame([shape | {"global_batch_size": size} for size in (None, 16, 64)])
+    columns = ["global_batch_size", "data_parallel", "micro_batch_size", "micro_batches"]
+    found, bad = evaluate_rows(frame, columns, {"train_batch_tokens": 32 * 4096})
+    assert not bad
+    sizes = found["global_batch_size_computed"].to_list()
+    assert sizes == [32, 16, 64]
+    dealt = (found["data_parallel"] * found["micro_batch_size"] * found["micro_batches"]).to_list()
+    assert all(size <= tokens for size, tokens in zip(sizes, dealt, strict=True))
+    assert all(d * m <= size for d, m, size in zip(
+        found["data_parallel"].to_list(), found["micro_batch_size"].to_list(), sizes, strict=True))  # fmt: skip
+
+
 def space_of(text: str, tmp_path: Any) -> Any:
     """The space of a spec given as text."""
     (tmp_path / "spec.toml").write_text(text)
@@ -143,6 +158,35 @@ def test_a_space_shows_what_was_chosen_and_leaves_out_what_does_not_fit(tmp_path
     again, bad = evaluate_rows(rows, ["train_bytes_per_gpu", "train_fits"], {"parallelism": "given"})
     assert not bad
     assert again["train_fits"].all()
+
+
+@pytest.mark.parametrize("batch", ["[fixed]\nglobal_batch_size = 32", '[derived]\nglobal_batch_size = "2 * num_gpus"'])
+def test_a_spec_may_give_the_batch(batch: str, tmp_path: Any) -> None:
+    text = SPEC.replace("train_batch_tokens = 262144\n", "")
+    text = text.replace("[fixed]", batch) if "[fixed]" in batch else f"{text}{batch}\n"
+    text = 'columns = ["global_batch_size", "data_parallel"]\n' + text
+    frame = space_of(text, tmp_path).scan().select("global_batch_size", "data_parallel", "num_gpus").collect()
+    assert len(frame)
+    assert (frame["data_parallel"] <= frame["global_batch_size"]).all()
+    assert set(frame["global_batch_size"]) <= ({32} if "[fixed]" in batch else {4, 32})
+
+
+def test_a_batch_that_follows_from_the_layout_is_refused(tmp_path: Any) -> None:
+    with pytest.raises(SpecError, match="follows from what it decides"):
+        space_of(SPEC + '[derived]\nglobal_batch_size = "4 * data_parallel"\n', tmp_path)
+
+
+def test_assumed_and_best_are_an_axis(tmp_path: Any) -> None:
+    """Where no layout is searched for, degrees have their defaults and utilisation is assumed."""
+    both = SPEC.replace('parallelism = "best"\n', "").replace("[fixed]", 'parallelism = ["assumed", "best"]\n[fixed]')
+    columns = ["parallelism", "num_gpus", "mfu", "assumed_mfu", *SEARCHED]
+    frame = space_of(both, tmp_path).scan().select("hidden_size", *columns).collect()
+    assumed, best = (frame.filter(pl.col("parallelism") == word) for word in ("assumed", "best"))
+    assert len(assumed) == 6
+    assert (assumed["mfu"] == assumed["assumed_mfu"]).all()
+    assert assumed.select("tensor_parallel", "zero_stage").unique().rows() == [(1, 3)]
+    alone = space_of(SPEC, tmp_path).scan().select("hidden_size", "num_gpus", "mfu", *SEARCHED).collect()
+    assert best.select(alone.columns).sort("hidden_size", "num_gpus").equals(alone.sort("hidden_size", "num_gpus"))
 
 
 def test_a_spec_that_gives_what_a_search_decides_is_refused(tmp_path: Any) -> None:
