@@ -32,6 +32,18 @@ FRAMEWORKS = {
 }
 DEEPSPEED_PIPELINES = ("bigscience-a100", "bigscience-v100", "mt-nlg")  # Megatron's model in DeepSpeed's own schedule
 MEGATRON = ("Megatron", "NeMo", "Primus")
+# Records of data/optimizers.csv by words of the column framework, where memory is compared; the first that fits.
+OPTIMIZERS = {
+    "DeepSpeed": "adam_20",
+    "torchtitan": "adam_fp32",
+    "nanotron": "adam_20_whole",
+    "InternEvo": "adam_32_step",
+}
+METERS = {  # what a figure of memory shows, by words of memory_kind
+    "max allocated": "train_bytes_per_gpu",
+    "nvidia-smi": "train_device_bytes_per_gpu",
+    "device total": "train_device_bytes_per_gpu",
+}
 OVERLAPS = ("tensor", "tensor_forward", "context", "expert", "pipeline", "data")
 
 
@@ -52,6 +64,27 @@ def run(row: Row) -> Design:
 def _split(row: Row) -> bool:
     """Whether the row says how the model is split."""
     return bool(row.text("tensor_parallel") and row.text("pipeline_parallel"))
+
+
+def meter(row: Row) -> str:
+    """The metric that a row's peak memory shows: what tensors hold, a driver says, or an allocator reserves."""
+    kind = row.text("memory_kind") or "max allocated"
+    return next((metric for words, metric in METERS.items() if words in kind), "train_reserved_bytes_per_gpu")
+
+
+def held(row: Row) -> Design:
+    """Inputs of a row's memory beyond those of its time: what its optimizer keeps, a loss compiled or not."""
+    name = row.text("framework")
+    found: Design = {}
+    if optimizer := next((record for words, record in OPTIMIZERS.items() if words in name), ""):
+        found["optimizer"] = optimizer
+    if "DeepSpeed" in name and "Megatron" in name and row.text("train_precision") == "bf16":
+        found["optimizer"] = "adam_20_whole"
+    if row.text("offload") == "optimizer to CPU":
+        found["optimizer"] = "adam_offloaded"
+    if "torchtitan" in name and "from the 8B config file" in row.text("notes"):
+        found["train_framework"] = "torchtitan_compiled_loss"
+    return found
 
 
 def _framework(row: Row) -> Design:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kernels.model import GRAPH
 from sweep.measured import Ask, Design, Figure, NotEvaluated, Row, device, shape
-from sweep.measured_runs import micro_batches, run
+from sweep.measured_runs import held, meter, micro_batches, run
 
 NEEDED = ("train_precision",)
 GIB = 2.0**30
@@ -114,16 +114,10 @@ def _hours(row: Row, figure: Figure) -> Figure:
     return replace(figure, measured=row.amount("gpu_hours"), asks=(Ask("train_gpu_hours", design),))
 
 
-def _gib(metric: str, column: str) -> Callable[[Row, Figure], Figure]:
+def _gib(metric_of: Callable[[Row], str], column: str) -> Callable[[Row, Figure], Figure]:
     def figure_of(row: Row, figure: Figure) -> Figure:
-        if metric not in GRAPH:
-            raise NotEvaluated(f"no metric yet: {metric}")
-        return replace(
-            figure,
-            measured=row.amount(column),
-            asks=(Ask(metric, _base(row)),),
-            predicted=lambda held: held / GIB,
-        )
+        ask = Ask(metric_of(row), _base(row) | held(row))
+        return replace(figure, measured=row.amount(column), asks=(ask,), predicted=lambda held: held / GIB)
 
     return figure_of
 
@@ -133,6 +127,6 @@ _PREDICTED: dict[str, Callable[[Row, Figure], Figure]] = {
     "gpu_hours": _hours,
     "layer_s": _layer("layer_s", "iteration_s"),
     "layer_forward_s": _layer("layer_forward_s", "forward_s"),
-    "peak_memory_gib": _gib("train_bytes_per_gpu", "peak_memory_gib"),
-    "activation_memory_gib": _gib("activation_bytes", "activation_memory_gib"),
+    "peak_memory_gib": _gib(meter, "peak_memory_gib"),
+    "activation_memory_gib": _gib(lambda _: "activation_bytes", "activation_memory_gib"),
 }
