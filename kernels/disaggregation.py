@@ -45,10 +45,3 @@ def decode_phase_s(disaggregation, output_tokens, decode_s_per_token, kv_transfe
 def prefill_replicas_per_decode_replica(prefill_phase_s, decode_phase_s):
     """Replicas that read prompts for each one that generates, so that neither waits."""
     return prefill_phase_s / decode_phase_s
-
-
-@metric(unit="s", source=f"{SPLIT}; requests of even lengths, each prompt read between steps of the others")
-def token_interval_s(disaggregation, decode_s_per_token, prefill_s, batch_size, output_tokens):
-    """Mean time between two tokens of a sequence: where prompts share its GPUs, those of the others come in between."""
-    waiting = prefill_s * (batch_size - 1) / (batch_size * output_tokens)
-    return decode_s_per_token if disaggregation else decode_s_per_token + waiting

@@ -26,7 +26,7 @@ ENGINE = (
     _number("engine_collective_factor", "", "fixed time of its collectives beside the library measured", 0.0, 100.0),
     _number("engine_queue_share", "", "share of the other prompts of a full batch that a prompt waits for", 0.0, 1.0),
     _number("engine_pipeline_overlap", "", "what its pipeline reaches of the overlap of chunks of a prompt", 0.0, 1.0),
-    _number("engine_chunk_tokens", "", "tokens of one pass of a prefill, inf where prompts are read whole", 1.0),
+    _number("engine_chunk_tokens", "", "tokens of one pass of a prefill, 1e9 where prompts are read whole", 1.0),
     _number("engine_profiled_sequences", "", "sequences whose logits it sets memory aside for at the least"),
     _number("engine_logit_bytes", "byte", "bytes set aside for one logit: copies in several formats", 0.0, 1e3),
     _number("engine_activation_bytes", "byte", "bytes a token of a prefill holds per number of its residual", 0.0, 1e4),

@@ -7,9 +7,9 @@ PROFILE = "engine row: vLLM 0.19 logs of 12 models, llm-d planner; max of two ha
 
 
 @metric(unit="token/s", source="definition")
-def decode_tokens_per_s(batch_size, decode_step_s):
-    """Tokens one replica generates in a second while decoding."""
-    return batch_size / decode_step_s
+def decode_tokens_per_s(batch_size, decode_s_per_token):
+    """Tokens one replica generates in a second while decoding, by way of drafts where there are some."""
+    return batch_size / decode_s_per_token
 
 
 @metric(unit="token/s/GPU", source="definition")
@@ -25,9 +25,10 @@ def time_to_first_token_s(prefill_s, batch_size, engine_queue_share):
 
 
 @metric(unit="s", source=f"{LOOP}; the prompts of the others are read between the steps of one's answer")
-def time_per_output_token_s(decode_step_s, prefill_s, batch_size, output_tokens):
-    """Time between tokens of an answer while other prompts come in."""
-    return decode_step_s + prefill_s * (1.0 - 1.0 / batch_size) / max(1.0, output_tokens)
+def time_per_output_token_s(disaggregation, decode_s_per_token, prefill_s, batch_size, output_tokens):
+    """Time between tokens of an answer while other prompts come in, on the same GPUs or on their own."""
+    waiting = prefill_s * (1.0 - 1.0 / batch_size) / max(1.0, output_tokens)
+    return decode_s_per_token if disaggregation else decode_s_per_token + waiting
 
 
 @metric(unit="token/s/user", source="definition")
@@ -36,45 +37,37 @@ def decode_tokens_per_s_per_user(time_per_output_token_s):
     return 1.0 / time_per_output_token_s
 
 
+@metric(unit="byte/token", source=PROFILE)
+def serve_activation_bytes_per_token(
+    engine_activation_bytes, hidden_size, num_moe_layers, experts_per_token, expert_ffn_size
+):
+    """What a layer holds of one token of a prefill, and what experts take in and give."""
+    experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
+    return engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0)
+
+
 @metric(unit="byte", source=PROFILE)
 def serve_activation_bytes(
     engine_profiled_sequences,
     batch_size,
     vocab_size,
     engine_logit_bytes,
-    engine_activation_bytes,
     engine_chunk_tokens,
     prompt_tokens,
-    hidden_size,
-    num_moe_layers,
-    experts_per_token,
-    expert_ffn_size,
+    serve_activation_bytes_per_token,
 ):
-    """What one rank sets aside for the widest pass: logits, what a layer holds, what experts take in and give."""
+    """What one rank sets aside for the widest pass of its prompts: logits, and the tokens read at once."""
     logits = max(engine_profiled_sequences, batch_size) * vocab_size * engine_logit_bytes
-    tokens = min(engine_chunk_tokens, batch_size * max(1.0, prompt_tokens))
-    experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
-    return logits + tokens * (engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0))
+    return logits + min(engine_chunk_tokens, batch_size * max(1.0, prompt_tokens)) * serve_activation_bytes_per_token
 
 
 @metric(unit="byte", source="serve_activation_bytes with a chunk that is full; engines without chunks read what comes")
 def widest_activation_bytes(
-    serve_activation_bytes,
-    engine_chunk_tokens,
-    batch_size,
-    prompt_tokens,
-    hidden_size,
-    engine_activation_bytes,
-    num_moe_layers,
-    experts_per_token,
-    expert_ffn_size,
+    serve_activation_bytes, engine_chunk_tokens, batch_size, prompt_tokens, serve_activation_bytes_per_token
 ):
     """What one rank sets aside for the widest pass there may be, however long prompts are."""
-    read = batch_size * max(1.0, prompt_tokens)
-    more = max(0.0, engine_chunk_tokens - read) if engine_chunk_tokens < 1e6 else 0.0
-    experts = experts_per_token * (max(2 * expert_ffn_size, hidden_size) + expert_ffn_size)
-    each = engine_activation_bytes * hidden_size + 2.0 * (experts if num_moe_layers > 0 else 0)
-    return serve_activation_bytes + more * each
+    more = max(0.0, engine_chunk_tokens - batch_size * max(1.0, prompt_tokens))
+    return serve_activation_bytes + (more * serve_activation_bytes_per_token if engine_chunk_tokens < 1e9 else 0.0)
 
 
 @metric(unit="byte", source="engine row")

@@ -1,6 +1,8 @@
-"""``parallelism = "best"``: the degrees of a design follow from a search of layouts instead of being given.
+"""Where the layout of training is from: assumed away, given, or searched for.
 
-Whatever the search decides gets a formula, a digit of ``train_layout``; designs that no layout fits are none.
+Whoever states a degree, a micro batch or a sharding stage means that layout; whoever states none has an assumed share
+of the peak; a word of one's own for parallelism comes before both. Under ``parallelism = "best"`` whatever the search
+decides gets a formula, a digit of ``train_layout``; designs that no layout fits are none.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from kernels.graph import Graph
 from kernels.language import Formula, from_text
 from kernels.layouts import FOLLOWING, SEARCHED, chosen
 from kernels.model import GRAPH
+from sweep.catalogue import Value
 from sweep.formulas import on_inputs
 from sweep.space import Axis, Condition
 
@@ -21,6 +24,11 @@ FITS = 'parallelism != "best" or train_layout == train_layout'
 SHOWN = (*SEARCHED, "data_parallel")  # what a table says of the layouts that were found
 LABEL = "some layout of training fits the GPUs"
 NONE = "no layout of training fits these GPUs"
+
+
+def default_of(name: str, default: Value, explicit: Collection[str]) -> Value:
+    """The default of an input, which for parallelism follows from what else is stated."""
+    return "given" if name == WORD and any(degree in explicit for degree in SHOWN) else default
 
 
 def best_code(graph: Graph) -> int:

@@ -18,7 +18,7 @@ from kernels import elasticities
 from kernels.consistency import RULES, Rule
 from kernels.graph import Graph, GraphError, Metric, near
 from kernels.model import GRAPH
-from sweep import catalogue, layouts, split
+from sweep import catalogue, layouts
 from sweep.columns import DEFAULT_COLUMNS, declare
 from sweep.errors import Problem, SpecError
 from sweep.execute import Evaluator, each, rows
@@ -382,7 +382,7 @@ def _space(cells: Mapping[str, _Cells], pinned: Mapping[str, int | float], group
                 if key in GRAPH.inputs and key not in sets:
                     fixed.setdefault(key, _code(key, value))
         elif name in GRAPH.inputs and name not in sets:
-            fixed.setdefault(name, _code(name, split.follows(name, default.value, sets)))
+            fixed.setdefault(name, _code(name, layouts.default_of(name, default.value, sets)))
     places = np.arange(len(group))
     axis = Axis("row", tuple(places.tolist()), sets, places, len(group))
     return Space("rows", _WITH_RULES, (axis,), fixed)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernels.graph import Graph, near
-from sweep import catalogue, split
+from sweep import catalogue, layouts
 from sweep.axisvalues import listed
 from sweep.errors import Collector, Problem
 from sweep.formulas import SHORT
@@ -202,7 +202,7 @@ class Values(Collector):
                 for key, column in self._record_columns(graph, name, [record], f"default {name}", covered).items():
                     values[key] = column[0].item()
             elif name in graph.inputs and name not in covered:
-                value = split.follows(name, default.value, covered)
+                value = layouts.default_of(name, default.value, covered)
                 code = self.value(graph, name, value, f"default {name}", value, True)
                 assert code is not None
                 values[name] = code

@@ -149,9 +149,11 @@ def test_a_mixture_reads_more_experts_for_a_check() -> None:
 
 
 def test_pools_cost_what_one_replica_does_while_the_network_keeps_up() -> None:
-    one, two = (values([*PAID, "token_interval_s", "decode_step_s"], {**PRICED, "disaggregation": on}) for on in (0, 1))
+    one, two = (
+        values([*PAID, "time_per_output_token_s", "decode_step_s"], {**PRICED, "disaggregation": on}) for on in (0, 1)
+    )
     assert {name: one[name] for name in PAID} == {name: two[name] for name in PAID}
-    assert two["token_interval_s"] == two["decode_step_s"] < one["token_interval_s"]
+    assert two["time_per_output_token_s"] == two["decode_step_s"] < one["time_per_output_token_s"]
 
 
 def test_a_slow_network_holds_both_pools() -> None:
@@ -164,6 +166,23 @@ def test_a_slow_network_holds_both_pools() -> None:
     unknown: Design = small | {"disaggregation": 1}
     assert math.isnan(value("serve_s_per_token", unknown))
     assert not math.isnan(value("serve_s_per_token", small))
+
+
+def test_drafts_make_decoding_faster_where_most_are_kept() -> None:
+    """Leviathan et al. 2022, arXiv:2211.17192, theorem 3.8: tokens a second go with what a token takes."""
+    kept: Design = {
+        **PRICED,
+        "batch_size": 1,
+        "draft_tokens": 4,
+        "draft_acceptance_rate": 0.9,
+        "draft_cost_share": 0.05,
+    }
+    plain, faster = (
+        values(["decode_tokens_per_s", "speculative_speedup"], d) for d in ({**kept, "draft_tokens": 0}, kept)
+    )
+    assert plain["speculative_speedup"] == 1.0
+    assert faster["speculative_speedup"] > 1.0
+    assert faster["decode_tokens_per_s"] == pytest.approx(plain["decode_tokens_per_s"] * faster["speculative_speedup"])
 
 
 def test_pools_are_as_large_as_their_work() -> None:

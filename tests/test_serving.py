@@ -10,6 +10,7 @@ from kernels.model import GRAPH
 from kernels.serving import (
     engine_overhead_bytes,
     serve_activation_bytes,
+    serve_activation_bytes_per_token,
     time_per_output_token_s,
     time_to_first_token_s,
 )
@@ -91,10 +92,10 @@ def test_a_link_that_is_not_stated_leaves_only_single_gpus_a_time() -> None:
 
 def test_one_sequence_waits_for_nobody() -> None:
     assert time_to_first_token_s(0.3, 1, 0.4) == 0.3
-    assert time_per_output_token_s(0.01, 0.3, 1, 100) == 0.01
+    assert time_per_output_token_s(0, 0.01, 0.3, 1, 100) == 0.01
     assert time_to_first_token_s(0.8, 8, 0.0) == pytest.approx(0.1)  # read first
     assert time_to_first_token_s(0.8, 8, 1.0) == pytest.approx(0.8)  # read last
-    assert time_per_output_token_s(0.01, 0.8, 8, 100) == pytest.approx(0.01 + 0.7 / 100)
+    assert time_per_output_token_s(0, 0.01, 0.8, 8, 100) == pytest.approx(0.01 + 0.7 / 100)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,8 @@ def test_activations_are_what_vllm_sets_aside(model: str, shape: tuple[int, ...]
     columns = ("engine_logit_bytes", "engine_activation_bytes", "engine_chunk_tokens")
     logit, activation, chunk = (float(vllm[column]) for column in columns)
     sequences = float(vllm["engine_profiled_sequences"])
-    held = serve_activation_bytes(sequences, 16, vocab, logit, activation, chunk, 8192, width, *experts)
+    each = serve_activation_bytes_per_token(activation, width, *experts)
+    held = serve_activation_bytes(sequences, 16, vocab, logit, chunk, 8192, each)
     assert held / GIB == pytest.approx(logged, rel=0.06), model
 
 
