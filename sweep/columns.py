@@ -59,7 +59,7 @@ def wanted(space: Space) -> tuple[str, ...]:
     whether and how far it is extrapolated.
     """
     names = list(space.columns or DEFAULT_COLUMNS)
-    for condition in space.conditions:
+    for condition in (c for c in space.conditions if not c.is_inherent):
         names += [p for p in condition.formula.parameters if p in space.graph.metrics]
     names += [*space.own_metrics, *space.minimize, *space.maximize]
     if layouts.searches(space.graph):

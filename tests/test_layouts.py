@@ -13,6 +13,7 @@ from kernels.layouts import SEARCHED, search, searched_graph
 from kernels.model import GRAPH
 from kernels.nested import Loop, Nested, Search
 from kernels.scalar import FUNCTIONS
+from sweep.columns import wanted
 from sweep.errors import SpecError
 from sweep.points import evaluate_rows
 from tests.effort import compiled_only
@@ -187,6 +188,12 @@ def test_assumed_and_best_are_an_axis(tmp_path: Any) -> None:
     assert assumed.select("tensor_parallel", "zero_stage").unique().rows() == [(1, 3)]
     alone = space_of(SPEC, tmp_path).scan().select("hidden_size", "num_gpus", "mfu", *SEARCHED).collect()
     assert best.select(alone.columns).sort("hidden_size", "num_gpus").equals(alone.sort("hidden_size", "num_gpus"))
+
+
+def test_a_table_shows_degrees_and_not_the_code_of_them(tmp_path: Any) -> None:
+    shown = wanted(space_of(SPEC, tmp_path).space)
+    assert {*SEARCHED, "data_parallel"} <= set(shown)
+    assert "train_layout" not in shown
 
 
 def test_a_spec_that_gives_what_a_search_decides_is_refused(tmp_path: Any) -> None:
