@@ -242,6 +242,7 @@ def _text(cell: object) -> str:
     return ", ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
 
 
+@lru_cache(maxsize=1 << 15)  # cells of tables say the same few things over and over
 def parsed(cell: str) -> Value:
     """A whole number stays one, other numbers are floats, words are words."""
     if re.fullmatch(r"-?\d+", cell):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 
 from sweep.catalogue import MODEL_SETS, WORDS, belongs, id_of, parsed
 from sweep.cellcheck import number, one_of, sourced, within
@@ -34,11 +34,17 @@ SIGNED = re.compile(r"published_estimator_.*_error_pct")
 Row = dict[str, str]
 
 
+@cache
+def _amounts(names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """The columns of a table that hold amounts, and what they lie between: the same for every row of it."""
+    amounts = [name for name in names if not WORDS_OF_A_ROW.fullmatch(name) and name not in SHAPE]
+    return {name: (-1e3 if SIGNED.fullmatch(name) else 0.0, 1e18) for name in amounts}
+
+
 def check_measurement(kind: str, row: Row) -> Iterator[str]:
     """A row of measurements: what it prints is there, what should be a number is one."""
     yield from within(row, dict.fromkeys(SHAPE, (1.0, 1e7)), optional=False)
-    amounts = [name for name in row if not WORDS_OF_A_ROW.fullmatch(name) and name not in SHAPE]
-    yield from within(row, {name: (-1e3 if SIGNED.fullmatch(name) else 0.0, 1e18) for name in amounts})
+    yield from within(row, _amounts(tuple(row)))
     yield from one_of(row, "scope", SCOPES[kind])
     yield from one_of(row, "grade", GRADES)
     yield from one_of(row, "licence", LICENCES)
@@ -82,13 +88,13 @@ def check_against_records(tables: Mapping[str, list[Row]], files: Mapping[str, s
     }
     for kind, precisions in PRECISIONS.items():
         name = f"measurements_{kind}"
+        known = {of: {id_of(r) for r in tables.get("precisions", []) if _known(of, r)} for of in precisions.values()}
         for row in tables.get(name, []):
             place = f"{files[name]}: {row.get('id')}"
             if row.get("gpu") not in gpus:
                 yield f"{place}: gpu = {row.get('gpu')!r} is not in {files['accelerators']}"
             for column, of in precisions.items():
-                known = {id_of(other) for other in tables.get("precisions", []) if _known(of, other)}
-                if row.get(column) and row[column] not in known:
+                if row.get(column) and row[column] not in known[of]:
                     yield f"{place}: {column} = {row[column]!r} is not in {files['precisions']}"
             record = models.get(row.get("model_table", ""), {}).get(row.get("model", ""))
             if record is None:
@@ -96,7 +102,7 @@ def check_against_records(tables: Mapping[str, list[Row]], files: Mapping[str, s
                 continue
             for column in MODEL_SETS:
                 mine, theirs = row.get(column, ""), record.get(column, "")
-                if mine and theirs and parsed(mine) != parsed(theirs):
+                if mine and theirs and mine != theirs and parsed(mine) != parsed(theirs):
                     yield f"{place}: {column} = {mine} is {theirs} in {row['model_table']}"
 
 
