@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -37,19 +38,31 @@ def types(graph: Graph, formula: Formula) -> tuple[Kinds, Words]:
     return kinds, tuple((p, graph.words[p]) for p in formula.parameters if p in graph.words)
 
 
+def _numbers(kinds: Kinds, values: Mapping[str, Number]) -> list[Any]:
+    """The values of parameters as numpy's numbers."""
+    return [np.float64(values[p]) if kind == "float" else np.int64(values[p]) for p, kind in kinds]
+
+
+def _held(found: Any, kind: Kind) -> Number:
+    """A result as a value of that type; 0 where a count comes to no number."""
+    if kind == "float":
+        return float(found)
+    return int(found) if np.isfinite(found) else 0
+
+
 def result(formula: Formula, kinds: Kinds, words: Words, values: Mapping[str, Number]) -> Any:
     """What a formula comes to before it is held as any type; numpy's numbers, so that dividing by zero is inf."""
-    numbers = [np.float64(values[p]) if k == "float" else np.int64(values[p]) for p, k in kinds]
     with np.errstate(all="ignore"):
-        return _function(formula, kinds, words)(*numbers)
+        return _function(formula, kinds, words)(*_numbers(kinds, values))
 
 
 def compute(graph: Graph, formula: Formula, kind: Kind, values: Mapping[str, Number]) -> Number:
     """The value of one formula, words as codes; 0 where a count comes to no number."""
-    found = result(formula, *types(graph, formula), values)
-    if kind == "float":
-        return float(found)
-    return int(found) if np.isfinite(found) else 0
+    return _held(result(formula, *types(graph, formula), values), kind)
+
+
+# of every graph, what computes each of its names and the types of its parameters: looked up a million times
+_ready: WeakKeyDictionary[Graph, dict[str, tuple[Callable[..., Any], Kinds]]] = WeakKeyDictionary()
 
 
 def evaluate(graph: Graph, wanted: Iterable[str], given: Mapping[str, Number]) -> dict[str, Number]:
@@ -59,6 +72,12 @@ def evaluate(graph: Graph, wanted: Iterable[str], given: Mapping[str, Number]) -
     """
     nodes, leaves = graph.resolve(wanted, given)
     values: dict[str, Number] = {leaf: given[leaf] for leaf in leaves}
-    for node in nodes:
-        values[node.name] = compute(graph, node.formula, node.kind, values)
+    ready = _ready.setdefault(graph, {})
+    with np.errstate(all="ignore"):
+        for node in nodes:
+            if node.name not in ready:
+                kinds, words = types(graph, node.formula)
+                ready[node.name] = _function(node.formula, kinds, words), kinds
+            function, kinds = ready[node.name]
+            values[node.name] = _held(function(*_numbers(kinds, values)), node.kind)
     return values

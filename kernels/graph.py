@@ -120,6 +120,7 @@ class Graph:
         self.words = {name: i.words for name, i in self.inputs.items() if i.words}
         self._formulas: dict[str, Formula] = {n: m.formula for n, m in self.metrics.items()}
         self._formulas |= {n: i.formula for n, i in self.inputs.items() if i.formula is not None}
+        self._nodes: dict[str, Node] = {}  # made when asked for: a spec's graph is asked for few of them
         known = [*self.inputs, *self.metrics]
         for name, formula in self._formulas.items():
             for parameter in formula.parameters:
@@ -149,6 +150,11 @@ class Graph:
 
     def node(self, name: str) -> Node:
         """The computed value of that name."""
+        if name not in self._nodes:
+            self._nodes[name] = self._node(name)
+        return self._nodes[name]
+
+    def _node(self, name: str) -> Node:
         declared = self.metrics.get(name) or self.inputs[name]
         assert declared.formula is not None
         return Node(name, declared.formula, self.kinds[name], declared.source, declared.meaning, declared.unit)
@@ -162,7 +168,10 @@ class Graph:
 
         A given name is taken as it is, metrics included, and nothing is computed on its account.
         """
-        given = set(given)
+        if not isinstance(
+            given, dict | set | frozenset
+        ):  # a design's four hundred inputs, for a rule that looks at five
+            given = set(given)
         needed: set[str] = set()
         stack = list(wanted)
         while stack:

@@ -78,7 +78,7 @@ class Formula:
     steps: tuple[tuple[str, ast.expr], ...]
     result: ast.expr
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The formula as one line a step, the last one its result."""
         lines = [f"{name} = {ast.unparse(value)}" for name, value in self.steps]

@@ -23,6 +23,10 @@ LISTS = {"gpu": "gpus", "precision": "precisions", "kv_precision": "precisions",
          } | {kind.name: "corrections" for kind in catalogue.CORRECTIONS}  # fmt: skip
 
 
+def _quoted(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
 class Values(Collector):
     """Looks values up; what is wrong gathers in problems, inputs that only some records name in partly_said."""
 
@@ -78,9 +82,8 @@ class Values(Collector):
         identity = catalogue.identified(kind, value)
         if identity in records:
             return records[identity]
-        shown = f'"{value}"' if isinstance(value, str) else repr(value)
         hint = catalogue.nearest(kind, identity) or f"; see `sweep list {LISTS.get(kind, kind)}`"
-        self.problem(place, shown, f"not in data/{Path(catalogue.KINDS[kind].file).name}{hint}")
+        self.problem(place, _quoted(value), f"not in data/{Path(catalogue.KINDS[kind].file).name}{hint}")
         return None
 
     def _record_columns(
@@ -118,29 +121,28 @@ class Values(Collector):
         """A value checked against what the input takes; words as codes. None when something is wrong."""
         declared = graph.inputs.get(name)
         kind = graph.kinds[name]
-        text = f'"{shown}"' if isinstance(shown, str) else repr(shown)
         if kind == "word":
             assert declared is not None
             if value in declared.words:
                 return declared.words.index(value)
             hint = near(str(value), declared.words).removeprefix("; ") or f"it takes {', '.join(declared.words)}"
-            self.problem(place, text, f"not a word that {name} takes; {hint}")
+            self.problem(place, _quoted(shown), f"not a word that {name} takes; {hint}")
             return None
         if isinstance(value, str):
-            self.problem(place, text, f"{name} takes a number")
+            self.problem(place, _quoted(shown), f"{name} takes a number")
             return None
         number = float(value)
         if math.isnan(number) and from_data:
             return number
         low, high = (declared.low, declared.high) if declared else (-math.inf, math.inf)
         if kind != "float" and number != int(number if math.isfinite(number) else 0):
-            self.problem(place, text, f"{name} is a whole number")
+            self.problem(place, _quoted(shown), f"{name} is a whole number")
             return None
         if not low <= number <= high:
             advice = f"{name} lies between {low:g} and {high:g}" if high < math.inf else f"{name} is at least {low:g}"
             if name == "num_experts" and number == 0:
                 advice = "0 is not a count; a dense model is num_experts = 1"
-            self.problem(place, text, advice)
+            self.problem(place, _quoted(shown), advice)
             return None
         return number if kind == "float" else int(number)
 
