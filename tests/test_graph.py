@@ -1,5 +1,6 @@
 """The metric graph, and the loops it is compiled to: the same bits as plain Python, and kept on disk."""
 
+import ast
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from kernels import compiler
 from kernels.compiler import compiled, interpreted, loop_source, workspace
-from kernels.evaluate import evaluate
+from kernels.evaluate import compute, evaluate
 from kernels.graph import Graph, GraphError, Input, Metric, default, metric
 from kernels.language import Formula, from_text
 from kernels.model import GRAPH
@@ -224,9 +225,8 @@ def random_cells(name: str, count: int, rng: np.random.Generator, graph: Graph) 
     return np.where(rng.random(count) < 0.15, odd, usual)
 
 
-def evaluated(formula: Formula, pattern: str, graph: Graph = GRAPH, seed: int = 0) -> tuple[Bits, Bits]:
-    """The cells of the result, computed by the compiled and by the interpreted loop from the same operands."""
-    source = loop_source(formula, pattern, graph.kinds, graph.words)
+def prepared(formula: Formula, pattern: str, graph: Graph, seed: int) -> tuple[Any, Any, Bits, Bits]:
+    """A loop's arguments: operands at random behind the cells of the result."""
     rng = np.random.default_rng(seed)
     floats, integers = workspace(OUTER * INNER * (1 + len(pattern)))
     starts = {"s": [0] * OUTER, "c": list(range(OUTER)), "b": [i * INNER for i in range(OUTER)]}
@@ -240,17 +240,44 @@ def evaluated(formula: Formula, pattern: str, graph: Graph = GRAPH, seed: int = 
         cells[position : position + count] = random_cells(parameter, count, rng, graph)
         desc += [position, at[letter]]
         position += count
-    results = []
-    for loop in (compiled(source), interpreted(source)):
-        integers[: OUTER * INNER] = -1
-        with np.errstate(all="ignore"):
-            loop(floats, integers, tabs, np.array(desc, np.int64))
-        results.append(integers[: OUTER * INNER].copy())
-    return results[0], results[1]
+    return floats, integers, tabs, np.array(desc, np.int64)
+
+
+def evaluated(loop: Any, formula: Formula, pattern: str, graph: Graph = GRAPH, seed: int = 0) -> Bits:
+    """The cells of the result, computed by a loop from operands that follow from the seed."""
+    floats, integers, tabs, desc = prepared(formula, pattern, graph, seed)
+    integers[: OUTER * INNER] = -1
+    with np.errstate(all="ignore"):
+        loop(floats, integers, tabs, desc)
+    cells: Bits = integers[: OUTER * INNER]
+    return cells
+
+
+def one_by_one(formula: Formula, pattern: str, seed: int) -> Bits:
+    """The same cells, each the value of the formula for one design."""
+    floats, integers, _, desc = prepared(formula, pattern, GRAPH, seed)
+    kind = GRAPH.kinds[formula.name]
+    found = np.zeros(OUTER * INNER, np.float64 if kind == "float" else np.int64)
+    steps = {"s": (0, 0), "r": (0, 1), "c": (1, 0), "b": (INNER, 1)}  # of an operand, along outer and inner
+    starts = desc[3::2].tolist()
+    for place in range(OUTER * INNER):
+        i, j = divmod(place, INNER)
+        values = {}
+        for parameter, letter, start in zip(formula.parameters, pattern, starts, strict=True):
+            cells = floats if GRAPH.kinds[parameter] == "float" else integers
+            values[parameter] = cells[start + steps[letter][0] * i + steps[letter][1] * j].item()
+        found[place] = compute(GRAPH, formula, kind, values)
+    return found.view(np.int64)
 
 
 def assert_same_bits(formula: Formula, pattern: str, graph: Graph = GRAPH, seed: int = 0) -> None:
-    ours, plain = evaluated(formula, pattern, graph, seed)
+    """By the compiled and by the interpreted loop."""
+    source = loop_source(formula, pattern, graph.kinds, graph.words)
+    ours, plain = (evaluated(loop(source), formula, pattern, graph, seed) for loop in (compiled, interpreted))
+    assert_equal(ours, plain, formula, graph)
+
+
+def assert_equal(ours: Bits, plain: Bits, formula: Formula, graph: Graph) -> None:
     if graph.kinds[formula.name] == "float":  # the payload of a nan may be anything
         both = np.isnan(ours.view(np.float64)) & np.isnan(plain.view(np.float64))
         ours, plain = np.where(both, 0, ours), np.where(both, 0, plain)
@@ -264,14 +291,59 @@ COMPUTED = [
 ]
 
 
-@pytest.mark.parametrize("name", COMPUTED)
-def test_compiled_loop_gives_the_bits_of_plain_python(name: str) -> None:
-    """One mix of operand patterns a formula, a different one for each; every letter reaches every kind of parameter."""
+def mixed(name: str) -> tuple[Formula, str, int]:
+    """A formula, a mix of operand patterns, a different one for each, and its place among all."""
     formula = GRAPH.formula(name)
     assert formula is not None
     start = COMPUTED.index(name)
-    pattern = "".join("bcrs"[(start + k) % 4] for k in range(len(formula.parameters)))
-    assert_same_bits(formula, pattern, seed=start)
+    return formula, "".join("bcrs"[(start + k) % 4] for k in range(len(formula.parameters))), start
+
+
+def made_of(name: str) -> set[Any]:
+    """What a formula's loop has in it: functions, operators with the types they meet, operands of each type."""
+    formula, pattern, _ = mixed(name)
+    kind = GRAPH.kinds[name]
+    found: set[Any] = {(letter, GRAPH.kinds[p], kind) for p, letter in zip(formula.parameters, pattern, strict=True)}
+    found.add(("steps", min(len(formula.steps), 4), kind))
+    for tree in (*(value for _, value in formula.steps), formula.result):
+        for node in ast.walk(tree):
+            met = frozenset(
+                GRAPH.kinds.get(n.id, "step") for n in ast.iter_child_nodes(node) if isinstance(n, ast.Name)
+            )
+            if isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp):
+                found.add((type(node.op).__name__, met))
+            elif isinstance(node, ast.Compare):
+                found |= {(type(op).__name__, met) for op in node.ops}
+            elif isinstance(node, ast.IfExp):
+                found.add(("if", kind))
+            elif isinstance(node, ast.Call):
+                found.add(ast.unparse(node.func))
+    return found
+
+
+def compiled_alone() -> list[Any]:
+    """All formulas; slow but for those with something in their loops that none before them has."""
+    seen: set[Any] = set()
+    found = []
+    for name in COMPUTED:
+        found.append(pytest.param(name, marks=pytest.mark.slow) if made_of(name) <= seen else name)
+        seen |= made_of(name)
+    return found
+
+
+@pytest.mark.parametrize("name", compiled_alone())
+def test_compiled_loop_gives_the_bits_of_plain_python(name: str) -> None:
+    """Every letter reaches every kind of parameter."""
+    formula, pattern, seed = mixed(name)
+    assert_same_bits(formula, pattern, seed=seed)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_a_loop_gives_the_bits_of_one_design_after_another(name: str) -> None:
+    """Interpreted, for every formula: the same operands, the values that kernels.evaluate has for each of them."""
+    formula, pattern, seed = mixed(name)
+    loop = interpreted(loop_source(formula, pattern, GRAPH.kinds, GRAPH.words))
+    assert_equal(evaluated(loop, formula, pattern, seed=seed), one_by_one(formula, pattern, seed), formula, GRAPH)
 
 
 @pytest.mark.parametrize("pattern", ["sss", "rrr", "ccc", "bbb", "srb", "bcs", "crr"])
