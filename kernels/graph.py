@@ -106,7 +106,8 @@ class Graph:
     declares, or a cycle, naming the culprit.
     """
 
-    def __init__(self, inputs: Iterable[Input], metrics: Iterable[Metric]) -> None:
+    def __init__(self, inputs: Iterable[Input], metrics: Iterable[Metric], smaller: "Graph | None" = None) -> None:
+        """smaller is a graph that this one holds, with all types of its names."""
         self.inputs: dict[str, Input] = {}
         self.metrics: dict[str, Metric] = {}
         everything: list[Input | Metric] = [*inputs, *metrics]
@@ -129,7 +130,7 @@ class Graph:
         self.order = self._sort()
         self._computed_at = {name: place for place, name in enumerate(self.order)}
         self._declared_at = {name: place for place, name in enumerate(known)}
-        self.kinds = self._infer()
+        self.kinds = self._infer(smaller)
 
     def extended(
         self, metrics: Iterable[Metric], formulas: Mapping[str, Formula], more: Iterable[Input] = ()
@@ -139,7 +140,7 @@ class Graph:
             replace(i, formula=formulas[i.name], source="the spec") if i.name in formulas else i
             for i in self.inputs.values()
         ]
-        return Graph([*inputs, *more], [*self.metrics.values(), *metrics])
+        return Graph([*inputs, *more], [*self.metrics.values(), *metrics], self)
 
     def __contains__(self, name: str) -> bool:
         return name in self.inputs or name in self.metrics
@@ -213,11 +214,15 @@ class Graph:
                 visit(name)
         return order
 
-    def _infer(self) -> dict[str, Kind]:
+    def _infer(self, smaller: "Graph | None") -> dict[str, Kind]:
         kinds: dict[str, Kind] = {name: i.kind for name, i in self.inputs.items()}
+        known = smaller._formulas if smaller else {}
         for name in self.order:
             formula = self._formulas.get(name)
             if formula is None:
+                continue
+            if smaller and formula is known.get(name):  # of the same names, which have their types from there as well
+                kinds[name] = smaller.kinds[name]
                 continue
             try:
                 kind = kind_of(formula, kinds, self.words)
