@@ -183,9 +183,11 @@ def test_every_metric_by_every_number_it_reads(k: int) -> None:
 
 
 @compiled_only
-@pytest.mark.parametrize("k", [0, 1])
-def test_slopes_in_sql_are_those_of_the_kernels(k: int) -> None:
-    """Every third one, over a row that holds the whole design; powers may round differently, hence 1e-12."""
+@pytest.mark.parametrize(
+    ("k", "every"), [(0, 6), (1, 6), *(pytest.param(k, 3, marks=pytest.mark.slow) for k in (0, 1))]
+)
+def test_slopes_in_sql_are_those_of_the_kernels(k: int, every: int) -> None:
+    """Some at each design, over a row that holds the whole design; powers may round differently, hence 1e-12."""
     space = single(DESIGNS[k])
     names = [m.name for m in GRAPH.metrics.values() if not quantile_of(m.formula)]
     at = evaluate(space.graph, names, space.fixed)
@@ -195,7 +197,7 @@ def test_slopes_in_sql_are_those_of_the_kernels(k: int) -> None:
         for metric in GRAPH.metrics.values()
         for parameter in metric.formula.parameters
         if not metric.formula.finds_a_root and kinds[parameter] in ("int", "float") and parameter in at
-    ][k::3]
+    ][k::every]
     types: dict[str, str] = {"int": "bigint", "float": "double", "bool": "boolean", "word": "varchar"}
 
     def cell(name: str) -> str:

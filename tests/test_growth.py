@@ -86,10 +86,27 @@ def equal_to_a_fresh_run(new: str, folder: Path) -> None:
             assert series.to_numpy().tobytes() == expected[series.name].to_numpy().tobytes(), series.name
 
 
-@settings(deadline=None, max_examples=10, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+ONLY_TRIED = settings(deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+
+
+@settings(ONLY_TRIED, max_examples=5)
 @given(st.data())
 def test_the_rows_are_those_of_a_fresh_run(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Values added anywhere on any axes, and all axes in any order of their values."""
+    grown(tmp_path_factory, data)
+
+
+@pytest.mark.slow
+@settings(ONLY_TRIED, max_examples=50)
+@given(st.data())
+def test_the_rows_are_those_of_a_fresh_run_many_times(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    grown(tmp_path_factory, data)
+
+
+def grown(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Extend a run by what is drawn, and hold it to a run of the whole."""
     folder = tmp_path_factory.mktemp("grown")
     new = {name: data.draw(st.permutations(values), name) for name, values in AXES.items()}
     kept = {name: data.draw(st.sets(st.sampled_from(values), min_size=1), name) for name, values in new.items()}

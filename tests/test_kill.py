@@ -110,14 +110,14 @@ def killed_and_continued(folder: Path, kills: int, chance: random.Random) -> lis
             return runs
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments(kills: int, undisturbed: Path, tmp_path: Path) -> None:
-    """So many times in each of two runs side by side."""
+@pytest.mark.parametrize(("kills", "names"), [(2, "a"), pytest.param(20, "ab", marks=pytest.mark.slow)])
+def test_killed_at_random_moments(kills: int, names: str, undisturbed: Path, tmp_path: Path) -> None:
+    """So many times in each of the runs side by side."""
     expected = contents(undisturbed)
-    for name in "ab":
+    for name in names:
         (tmp_path / name).mkdir()
-    with ThreadPoolExecutor(2) as pool:
-        work = [pool.submit(killed_and_continued, tmp_path / n, kills, random.Random(n)) for n in "ab"]
+    with ThreadPoolExecutor(len(names)) as pool:
+        work = [pool.submit(killed_and_continued, tmp_path / n, kills, random.Random(n)) for n in names]
         runs = [run for future in work for run in future.result()]
     assert [run for run in runs if contents(run) != expected] == []
 
