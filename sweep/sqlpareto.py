@@ -19,7 +19,6 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from kernels.epsilon import LEAST_EPSILON, EpsilonFrontier
@@ -121,7 +120,8 @@ def _of_run(cursor: Any, call: Call, columns: Sequence[Column]) -> Ids | None:
     with cursor.cursor() as scan:
         for batch in scan.sql(f"select design_id, {listed} from designs").to_arrow_reader(BATCH_ROWS):
             ids, *values = batch.columns
-            filled = [pc.fill_null(column, float("nan")).to_numpy(zero_copy_only=False) for column in values]
+            filled = [c.fill_null(float("nan")) if c.null_count else c for c in values]
+            filled = [column.to_numpy(zero_copy_only=False) for column in filled]
             running.fold_columns(filled, signs, ids.to_numpy(zero_copy_only=False))
     rows, kept = running.result()
     kinds = {c.name: c.kind for c in columns}

@@ -30,22 +30,9 @@ with pareto_valid as not materialized (
     select x as p1, y as p2 from query_table(relation)
     where pareto_asked(ties, epsilon) and not isnan(cast(x as double)) and not isnan(cast(y as double))
 ),
-pareto_first as materialized (
-    select p1, p2, 0 as p3, 0 as p4, 0 as p5, 0 as p6, 0 as p7, 0 as p8 from pareto_valid limit 50000
-),
-pareto_best as materialized (
-    from pareto_champions('pareto_first'), (select s from pareto_stairs('pareto_first') as s)
-),
-pareto_near as materialized (
-    select p1, p2
-    from pareto_valid, pareto_best
-    where not pareto_beats2(c1, p1, p2) and not pareto_beats2(c2, p1, p2) and not pareto_beats2(c3, p1, p2)
-        and pareto_under2(s, p1, p2)
-),
-pareto_nearer as (
-    select distinct p1, p2 from pareto_near, (select s from pareto_stairs('pareto_near') as s)
-    where pareto_under2(s, p1, p2)
-),
+pareto_first as materialized (from pareto_valid limit 50000),
+pareto_near as materialized (from pareto_under2('pareto_valid', 'pareto_first', 2048)),
+pareto_nearer as (select distinct p1, p2 from pareto_under2('pareto_near', 'pareto_near', 2048)),
 pareto_least as (
     from pareto_nearer qualify p2 <= min(p2) over (order by p1)
 ),
@@ -73,23 +60,12 @@ with pareto_valid as not materialized (
     where pareto_asked(ties, epsilon)
         and not isnan(cast(x as double)) and not isnan(cast(y as double)) and not isnan(cast(z as double))
 ),
-pareto_first as materialized (
-    select p1, p2, p3, 0 as p4, 0 as p5, 0 as p6, 0 as p7, 0 as p8 from pareto_valid limit 50000
+pareto_first as materialized (from pareto_valid limit 50000),
+pareto_near as materialized (from pareto_under3('pareto_valid', 'pareto_first', 256)),
+pareto_nearer as materialized (select distinct p1, p2, p3 from pareto_under3('pareto_near', 'pareto_near', 1024)),
+pareto_exact as materialized (
+    select p1, p2, p3, 0 as p4, 0 as p5, 0 as p6, 0 as p7, 0 as p8 from pareto_halved('pareto_nearer')
 ),
-pareto_best as materialized (
-    from pareto_champions('pareto_first'), (select s from pareto_terraces('pareto_first') as s)
-),
-pareto_near as materialized (
-    select p1, p2, p3, 0 as p4, 0 as p5, 0 as p6, 0 as p7, 0 as p8
-    from pareto_valid, pareto_best
-    where not pareto_beats3(c1, p1, p2, p3) and not pareto_beats3(c2, p1, p2, p3) and not pareto_beats3(c3, p1, p2, p3)
-        and pareto_under3(s, p1, p2, p3)
-),
-pareto_nearer as materialized (
-    select pareto_near.* from pareto_near, (select s from pareto_terraces('pareto_near') as s)
-    where pareto_under3(s, p1, p2, p3)
-),
-pareto_exact as materialized (from pareto_settled('pareto_nearer')),
 pareto_frontier as materialized (from pareto_representatives('pareto_exact', epsilon)),
 pareto_rows as (
     select * from query_table(relation)

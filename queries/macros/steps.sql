@@ -8,15 +8,10 @@
 -- A row beats another when it is <= in all objectives and < in at least one. All of it is exact: samples and ranks only
 -- decide how many rows are left for the next step. An objective that is 0 in every row never matters.
 
--- Whether the row c, a struct of p1 to p8, beats the row p1 to p8; and of two objectives, and of three.
+-- Whether the row c, a struct of p1 to p8, beats the row p1 to p8.
 create or replace macro pareto_beats(c, p1, p2, p3, p4, p5, p6, p7, p8) as
     c.p1 <= p1 and c.p2 <= p2 and c.p3 <= p3 and c.p4 <= p4 and c.p5 <= p5 and c.p6 <= p6 and c.p7 <= p7 and c.p8 <= p8
     and (c.p1 < p1 or c.p2 < p2 or c.p3 < p3 or c.p4 < p4 or c.p5 < p5 or c.p6 < p6 or c.p7 < p7 or c.p8 < p8);
-
-create or replace macro pareto_beats2(c, p1, p2) as c.p1 <= p1 and c.p2 <= p2 and (c.p1 < p1 or c.p2 < p2);
-
-create or replace macro pareto_beats3(c, p1, p2, p3) as
-    c.p1 <= p1 and c.p2 <= p2 and c.p3 <= p3 and (c.p1 < p1 or c.p2 < p2 or c.p3 < p3);
 
 -- One row of five good rows c1 to c5, each a struct of p1 to p8, which beat most of all others at once.
 create or replace macro pareto_champions(relation) as table

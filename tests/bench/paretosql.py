@@ -3,8 +3,9 @@
     python -m tests.bench.paretosql [MILLIONS OF ROWS] [KIND ...]
 
 Scan, frontier and its whole rows are included, at a memory limit of 2 GB. The rival is the plain window form, the
-least of one objective among all rows up to the other, which sorts all rows. Scattered: uniformly random. Costs: money,
-loss and memory of sizes and tokens. Every job runs in a process of its own and has to find as many rows as the others.
+least of one objective among all rows up to the other, which sorts all rows. The limit is reading the objectives twice,
+once to find the frontier and once to find its rows. Scattered: uniformly random. Costs: money, loss and memory of sizes
+and tokens. Every job runs in a process of its own and has to find as many rows as the others.
 """
 
 from __future__ import annotations
@@ -31,10 +32,14 @@ WINDOW = """
     select id from (from designs qualify y <= min(y) over (order by x)) qualify x <= min(x) over (partition by y)
 """
 JOBS = {
+    "two columns read": "select sum(x), sum(y) from designs",
     "pareto2": "select id from pareto2('designs', x, y)",
     "plain window": WINDOW,
+    "three columns read": "select sum(x), sum(y), sum(z) from designs",
     "pareto3": "select id from pareto3('designs', x, y, z)",
 }
+MOST_SORTED = 30_000_000  # rows; more do not fit the memory limit, and the plain window writes and reads for minutes
+AIMS = {"pareto2": 20.0, "pareto3": 2.0}  # M rows a second
 
 
 def scattered(generator: np.random.Generator, n: int) -> Floats:
@@ -89,16 +94,20 @@ def table(millions: float = 100, *kinds: str) -> list[str]:
             rows_of(kind, num_rows, path)
             spent: dict[str, float] = {}
             counts: dict[str, int] = {}
-            for name, query in JOBS.items():
+            jobs = {name: query for name, query in JOBS.items() if query != WINDOW or num_rows <= MOST_SORTED}
+            for name, query in jobs.items():
                 command = [sys.executable, "-m", "tests.bench.paretosql", "--job", str(path), query]
                 done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
                 counts[name], spent[name], most = json.loads(done.stdout)
-                lines.append(
-                    f"{f'{kind}, {name}':45}{num_rows / spent[name] / 1e6:>15.1f}{spent[name]:>10.1f}"
-                    f"{most / 1e9:>7.2f}{counts[name]:>9,}"
-                )
-        assert counts["pareto2"] == counts["plain window"], counts
-        lines.append(f"{kind}: pareto2 is {spent['plain window'] / spent['pareto2']:.1f} x the plain window")
+                rate = num_rows / spent[name] / 1e6
+                verdict = f"   {'met' if rate >= AIMS[name] else 'missed'}: {AIMS[name]:g}" if name in AIMS else ""
+                figures = f"{rate:>15.1f}{spent[name]:>10.1f}{most / 1e9:>7.2f}{counts[name]:>9,}"
+                lines.append(f"{f'{kind}, {name}':45}{figures}{verdict}")
+        if "plain window" in counts:
+            assert counts["pareto2"] == counts["plain window"], counts
+            lines.append(f"{kind}: pareto2 is {spent['plain window'] / spent['pareto2']:.1f} x the plain window")
+        read = 2 * spent["two columns read"] / spent["pareto2"]
+        lines.append(f"{kind}: reading two columns twice is {read:.2f} of pareto2")
     lines.append(versions("duckdb"))
     return lines
 
