@@ -1,4 +1,4 @@
-"""How far our numbers are from published measurements: a line a group, then one total.
+"""How far our numbers are from published measurements: a line a group, a line a quantity of several groups, a total.
 
 A group is what one source prints of one quantity, or what other columns of a row say instead of its source. Errors are
 ours over the measured figure, less one, in per cent; times are compared as times. Values of published formulas and rows
@@ -74,7 +74,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Lines, the total last; every figure; what was set aside and why, by number of rows."""
+    """Lines of groups, of quantities and the total; every figure; what was set aside and why, by number of rows."""
 
     lines: list[Line]
     scored: list[Scored]
@@ -132,6 +132,9 @@ def validate_measured(
     for figure in scored:
         groups.setdefault((figure.group, figure.quantity), []).append(figure)
     lines = [line(f"{group} {quantity}", quantity, found) for (group, quantity), found in groups.items()]
+    times = Counter(quantity for _, quantity in groups)
+    several = [quantity for quantity, count in times.items() if 1 < count < len(groups)]
+    lines += [line(f"all {name}", name, [figure for figure in scored if figure.quantity == name]) for name in several]
     return Comparison([*lines, line("total", "", scored)], scored, dict(aside))
 
 

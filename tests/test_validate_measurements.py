@@ -281,8 +281,16 @@ def test_statistics_are_numpys(errors: list[float]) -> None:
 
 def test_the_total_is_over_every_figure(serve: Comparison, train: Comparison) -> None:
     for found in (serve, train):
-        *groups, total = found.lines
+        *parts, total = found.lines
         assert total.group == "total"
+        groups = [part for part in parts if not part.group.startswith("all ")]
+        for whole in parts[len(groups) :]:
+            own = [part for part in groups if part.quantity == whole.quantity]
+            assert len(own) > 1
+            assert (whole.group, whole.rows) == (f"all {whole.quantity}", sum(part.rows for part in own))
+            assert whole.covered == sum(part.covered for part in own)
+            signed = [f.error_pct for f in found.scored if f.covered and f.quantity == whole.quantity]
+            assert whole.bias_pct == pytest.approx(np.median(signed), rel=1e-12)
         assert (total.rows, total.covered) == (sum(g.rows for g in groups), sum(g.covered for g in groups))
         errors = pl.Series([100 * (f.predicted / f.measured - 1) for f in found.scored if not f.reason])
         assert total.median_abs_pct_error == pytest.approx(errors.abs().median(), rel=1e-12)
