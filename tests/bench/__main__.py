@@ -30,6 +30,7 @@ SHOWN = (
     "limits",
     "start",
     "sqltable",
+    "paretosql",
     "growth",
 )  # in the README
 ON_ONE_THREAD = ("everything", "hoisted", "mixed", "costplan", "optimum", "pareto", "peer")

@@ -37,7 +37,7 @@ WHERE = "loss_nats < 2.1 and precision = 'bf16'"
 QUESTION = f"select gpu, min(lifetime_usd) from designs where {WHERE} group by gpu"
 COLUMNS = ["lifetime_usd", "train_usd", "loss_nats"]
 SCAN = f"select {', '.join(f'min({name})' for name in COLUMNS)} from designs"
-AIM_CPU, AIM_MEMORY, AIM_SHARE = 8.0, 1e9, 0.5  # seconds and bytes of the question, share of the scan
+AIM_CLOCK, AIM_MEMORY, AIM_SHARE = 5.0, 1e9, 0.5  # seconds and bytes of the question, share of the scan
 
 
 def space(designs: int, conditions: bool) -> Space:
@@ -49,10 +49,10 @@ def space(designs: int, conditions: bool) -> Space:
 
 
 def whole(designs: int, conditions: bool) -> dict[str, float]:
-    """The question, asked of everything, after it was asked of a part of it so that all is compiled."""
+    """The question, asked of everything a second time, so that all is compiled."""
     asked = space(designs, conditions)
     with Database.open_space(asked) as database:
-        database.query(QUESTION.replace("where", "where hidden_size = 4096 and")).pl()
+        database.query(QUESTION).pl()
         before = database.evaluated
         spent = once(lambda: database.query(QUESTION).pl())
         evaluated = database.evaluated - before
@@ -116,7 +116,7 @@ def job(name: str, designs: int) -> dict[str, float]:
 def asked(name: str, found: dict[str, Any]) -> str:
     """The line of a question over everything."""
     spent = Spent(found["cpu"], found["wall"])
-    is_met = spent.cpu <= AIM_CPU and found["bytes"] <= AIM_MEMORY
+    is_met = spent.wall <= AIM_CLOCK and found["bytes"] <= AIM_MEMORY
     return (
         f"{name:24}{found['designs']:>14,}{found['evaluated']:>14,}{spent.cpu:10.2f}{spent.wall:10.2f}"
         f"{found['bytes'] / 1e6:8.0f} MB{found['counted']:10.2f}   {'met' if is_met else 'missed'}"
@@ -130,7 +130,7 @@ def table(designs: int = DESIGNS) -> list[str]:
     return [
         QUESTION,
         f"{'':24}{'designs':>14}{'evaluated':>14}{'processor':>10}{'clock':>10}{'memory':>11}{'count(*)':>10}"
-        f"   aim: {AIM_CPU:g} s of processor, {AIM_MEMORY / 1e6:g} MB",
+        f"   aim: {AIM_CLOCK:g} s by the clock, {AIM_MEMORY / 1e6:g} MB",
         asked("without conditions", found["open"]),
         asked("with the spec's five", found["conditions"]),
         f"three columns of {scan['designs']:,} designs, M designs a second of processor: {scan['DuckDB'] / 1e6:.0f} "
