@@ -78,7 +78,7 @@ def value_of(formula: Formula, values: Mapping[str, float]) -> float:
     return float(compute(GRAPH, formula, kind_of(formula, GRAPH.kinds, GRAPH.words), values))
 
 
-@settings(deadline=None, max_examples=examples(250))
+@settings(deadline=None, max_examples=examples(500))
 @given(TEXTS, boxes(), st.data())
 def test_what_a_formula_comes_to_lies_within_its_bounds(text: str, box: Box, data: st.DataObject) -> None:
     formula = from_text("value", text)
@@ -94,7 +94,7 @@ FUNCTIONS = ["sqrt({})", "log({})", "log2({})", "exp({})", "ceil({})", "floor({}
              "a < {} <= b", "{} < 1 and b > 1", "{} < 1 or b > 1", "({} < 1) * b", "{} - {}", "{} / {}"]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=examples(250))
+@settings(deadline=None, max_examples=examples(500))
 @given(
     st.sampled_from(FUNCTIONS),
     st.sampled_from(["a", "(a * c)", "(a / c)", "n", "(c - a)", "n // m"]),

@@ -65,7 +65,7 @@ def bits(x: float) -> bytes:
 
 
 @given(calls())
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=1500)
 def test_compiled_and_interpreted_give_the_same_bits_and_no_error(call: tuple[str, list[float]]) -> None:
     """Whatever is asked: nan, infinities, zeros and negative numbers are answered, with nan if need be."""
     name, numbers = call
