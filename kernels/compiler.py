@@ -91,6 +91,11 @@ def jit(function: F, is_inlined: bool = False) -> F:
     return cast(F, kernel)
 
 
+def inlined(function: F) -> F:
+    """As jit, for what is called with many arrays so often that handing them over would cost as much as the work."""
+    return jit(function, is_inlined=True)
+
+
 def jit_uncounted(function: F) -> F:
     """As jit, for kernels that allocate nothing: whoever calls them keeps the arrays, so nobody counts references.
 

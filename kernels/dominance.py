@@ -191,25 +191,36 @@ def search(words: Ints, starts: Ints, guard: int, rows: Floats) -> Bools:
     return kept
 
 
+def layout_of(num_objectives: int) -> tuple[int, int, int]:
+    """How many ranks go into a word, how many bits each has, and the bits that are spare."""
+    width = max(LEAST_FIELD, WORD_BITS // num_objectives)
+    num_fields = min(num_objectives, WORD_BITS // width)
+    return num_fields, width, sum(1 << (width * field + width - 1) for field in range(num_fields))
+
+
+def corners_of(ranks: Ints, num_fields: int, width: int, guard: int) -> tuple[Ints, Ints]:
+    """The words of all levels for ranks[n] along the curve, and the group where each level begins."""
+    sizes = [max(1, -(-len(ranks) // GROUP))]
+    while sizes[-1] > 1:
+        sizes.append(-(-sizes[-1] // GROUP))
+    starts = np.cumsum([0, *sizes])
+    words = np.full(int(starts[-1]) * GROUP, guard, dtype=np.int64)  # what is empty is greater than any row
+    words[: len(ranks)] = ranks
+    for level in range(len(sizes) - 1):
+        note_corners(words, starts[level], starts[level + 1], starts[level + 1], num_fields, width)
+    return words, starts
+
+
 def search_along_curve(rows: Floats) -> Bools:
     """Four objectives and more, though it is right from two on; the order of the rows does not matter."""
     num_rows, num_objectives = rows.shape
-    width = max(LEAST_FIELD, WORD_BITS // num_objectives)
-    num_fields = min(num_objectives, WORD_BITS // width)
-    guard = sum(1 << (width * field + width - 1) for field in range(num_fields))
+    num_fields, width, guard = layout_of(num_objectives)
     ranks = np.zeros(num_rows, dtype=np.int64)
     for field in range(num_fields):
         column = np.ascontiguousarray(rows[:, field])
         add_ranks(ranks, column, np.argsort(column), 1 << (width - 1), width * field)
     order = np.argsort(interleave(ranks, num_fields, width))
-    sizes = [max(1, -(-num_rows // GROUP))]
-    while sizes[-1] > 1:
-        sizes.append(-(-sizes[-1] // GROUP))
-    starts = np.cumsum([0, *sizes])
-    words = np.full(int(starts[-1]) * GROUP, guard, dtype=np.int64)  # what is empty is greater than any row
-    words[:num_rows] = ranks[order]
-    for level in range(len(sizes) - 1):
-        note_corners(words, starts[level], starts[level + 1], starts[level + 1], num_fields, width)
+    words, starts = corners_of(ranks[order], num_fields, width, guard)
     kept = np.empty(num_rows, dtype=np.bool_)
     kept[order] = search(words, starts, guard, rows[order])
     return kept

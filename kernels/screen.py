@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernels.compiler import jit
+from kernels.compiler import inlined, jit
 
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
@@ -30,7 +30,7 @@ Positions = npt.NDArray[np.int32]
 Columns = tuple[Floats, ...]
 
 CHUNK = 1024  # rows that stay in the first-level cache
-GROUP = 64  # rows that are first looked at together, by the best of each objective among them
+COARSE_GROUP, FINE_GROUP = 64, 16  # rows that are first looked at together, by the best of each objective among them
 NONE: Any = np.int64(0)  # a bare 0 has a type of its own to numba, which compiles whatever is called with it once more
 LANES = 8  # of them, least numbers are kept side by side: that vectorises
 NUM_CHAMPIONS = 32
@@ -43,7 +43,7 @@ COARSE_DIMENSIONS = 3  # of a table too coarse to do without more champions
 PROBED = 4096  # known rows that decide how values are cut
 FINE = 1024  # even steps, of which as many make a bucket as hold its share of the known rows
 LEAST_CELLS = 4096
-MOST_CELLS = 1 << 16
+MOST_CELLS = 1 << 20
 FEWEST_BITS_DROPPED = 12  # of the bits of a value: the difference of any two then fits a word
 
 
@@ -61,7 +61,7 @@ class Screen:
     buckets: int
 
 
-@jit
+@inlined
 def step_of(value: float, by_bits: bool, origin: float, scale: float, num_steps: int) -> int:
     """Never falls as value grows; a nan gets any step. Both zeros get the same one."""
     if by_bits:
@@ -93,7 +93,7 @@ def load(columns: Columns, signs: Floats, first: int, size: int, chunk: Floats) 
             target[i] = sign * column[i]
 
 
-@jit
+@inlined
 def known_beats(
     chunk: Floats,
     i: int,
@@ -120,6 +120,7 @@ def known_beats(
 def without_beaten_groups(
     chunk: Floats,
     size: int,
+    group: int,
     corners: Floats,
     champions: Floats,
     by_bits: Bools,
@@ -131,19 +132,19 @@ def without_beaten_groups(
     buckets: int,
     which: Ints,
 ) -> int:
-    """Close up a chunk in place without those runs of GROUP rows whose best corner a known row beats.
+    """Close up a chunk in place without those runs of so many rows, a group, whose best corner a known row beats.
 
     which[i] becomes the place that row i had; returns how many rows are left. A row with nan counts for nothing.
     """
     left = 0
-    for first in range(0, size, GROUP):
-        last = min(first + GROUP, size)
+    for first in range(0, size, group):
+        last = min(first + group, size)
         for j in range(chunk.shape[0]):
             corners[j, 0] = np.inf
-            if last - first == GROUP:
+            if last - first == group:
                 row, lanes = chunk[j, first:last], corners[j]
                 lanes[:] = np.inf
-                for start in range(0, GROUP, LANES):
+                for start in range(0, group, LANES):
                     for k in range(LANES):
                         lanes[k] = row[start + k] if row[start + k] < lanes[k] else lanes[k]
                 for k in range(1, LANES):
@@ -199,11 +200,11 @@ def mark_beaten(champions: Floats, c: int, chunk: Floats, size: int, marks: Byte
     num_beaten = 0
     for i in range(size):
         beaten[i] |= np.uint8(marks[i] == 3)
-        num_beaten += beaten[i]
+        num_beaten += int(beaten[i])
     return size - num_beaten
 
 
-@jit
+@inlined
 def champion_beats(champions: Floats, c: int, chunk: Floats, i: int) -> bool:
     less = False
     for j in range(champions.shape[1]):
@@ -317,7 +318,19 @@ def survive(
         size = min(CHUNK, num_rows - first)
         load(columns, signs, first, size, chunk)
         left_over = without_beaten_groups(
-            chunk, size, corners, champions, by_bits, origins, scales, steps, thresholds, table, buckets, which
+            chunk,
+            size,
+            COARSE_GROUP,
+            corners,
+            champions,
+            by_bits,
+            origins,
+            scales,
+            steps,
+            thresholds,
+            table,
+            buckets,
+            which,
         )
         num_kept = sift_chunk(
             chunk, left_over, champions, by_bits, origins, scales, steps, thresholds, table, buckets, scratch, left
@@ -363,14 +376,13 @@ def choose_champions(candidates: Floats, rows: Floats, most: int) -> Floats:
 
 @dataclass(frozen=True)
 class Cut:
-    """An objective in buckets, as in Screen, and the level of each known row."""
+    """An objective in buckets, as in Screen, and the bucket of each known row."""
 
     by_bits: bool
     origin: float
     scale: float
     steps: Positions
-    thresholds: Floats
-    levels: Ints
+    buckets: Ints
 
 
 def lay_steps(values: Floats, by_bits: bool, num_steps: int) -> tuple[float, float]:
@@ -385,9 +397,8 @@ def lay_steps(values: Floats, by_bits: bool, num_steps: int) -> tuple[float, flo
     return low, float(np.divide(num_steps, high - low)) if high > low else 0.0
 
 
-def cut(column: Floats, buckets: int) -> Cut:
-    """Cut an objective, of which the values of the known rows are given, into so many buckets."""
-    num_steps = max(FINE, buckets)
+def lay_cut(column: Floats, buckets: int, num_steps: int) -> Cut:
+    """Cut an objective, of which the values of the known rows are given, into so many buckets of a number of steps."""
     finite = column[np.isfinite(column)]
     probe = np.ascontiguousarray(column[:: -(-column.size // PROBED)])
     crowd = np.inf
@@ -402,15 +413,17 @@ def cut(column: Floats, buckets: int) -> Cut:
         held = np.bincount(found, minlength=num_steps)
         steps = ((np.cumsum(held) - held) * buckets // column.size).astype(np.int32)
     steps[-1] = buckets - 1
-    bucket = steps[found]
+    return Cut(by_bits, origin, scale, steps, steps[found].astype(np.int64))
+
+
+def thresholds_of(column: Floats, of_objective: Cut, buckets: int) -> Floats:
+    """Of each bucket a value that some known row has."""
     thresholds = np.full(buckets, np.inf)
-    np.minimum.at(thresholds, bucket, column)
-    in_last = column[bucket == buckets - 1]
+    np.minimum.at(thresholds, of_objective.buckets, column)
+    in_last = column[of_objective.buckets == buckets - 1]
     if in_last.size:
         thresholds[-1] = in_last.max()  # most rows lie beyond the known ones
-    return Cut(
-        by_bits, origin, scale, steps, thresholds, 2 * bucket.astype(np.int64) + 1 + (column > thresholds[bucket])
-    )
+    return thresholds
 
 
 def build_screen(rows: Floats, seen: Floats, missed: Floats) -> Screen:
@@ -425,7 +438,7 @@ def build_screen(rows: Floats, seen: Floats, missed: Floats) -> Screen:
     leaders = choose_champions(candidates, seen, NUM_LEADERS)
     most_others = NUM_CHAMPIONS - len(leaders) if dimensions >= COARSE_DIMENSIONS else 0
     champions = np.concatenate([leaders, choose_champions(candidates, missed, most_others)])
-    cells = min(MOST_CELLS, max(LEAST_CELLS, 4 * num_rows))
+    cells = min(MOST_CELLS, max(LEAST_CELLS, 16 * num_rows))
     buckets = int(cells ** (1 / max(1, dimensions)) * (1 + 1e-12)) // 2
     if num_rows == 0 or not 0 < dimensions < MOST_TABLE_OBJECTIVES:
         none = np.zeros(dimensions)
@@ -433,10 +446,12 @@ def build_screen(rows: Floats, seen: Floats, missed: Floats) -> Screen:
         return Screen(champions, none > 0, none, none, steps, thresholds, np.array([np.nan]), 0)
     levels = 2 * buckets
     with np.errstate(all="ignore"):
-        cuts = [cut(np.ascontiguousarray(rows[:, j]), buckets) for j in range(dimensions)]
+        cuts = [lay_cut(np.ascontiguousarray(rows[:, j]), buckets, max(FINE, buckets)) for j in range(dimensions)]
+    thresholds = np.array([thresholds_of(rows[:, j], cuts[j], buckets) for j in range(dimensions)])
     cell = np.zeros(num_rows, dtype=np.int64)
-    for of_objective in cuts:
-        cell = cell * levels + of_objective.levels
+    for j in range(dimensions):
+        bucket = cuts[j].buckets
+        cell = cell * levels + 2 * bucket + 1 + (rows[:, j] > thresholds[j, bucket])
     table = np.full(levels**dimensions, np.inf)
     np.minimum.at(table, cell, rows[:, -1])
     known = np.zeros(table.size, dtype=np.bool_)  # apart, since the least may itself be inf
@@ -452,7 +467,7 @@ def build_screen(rows: Floats, seen: Floats, missed: Floats) -> Screen:
         np.array([of_objective.origin for of_objective in cuts]),
         np.array([of_objective.scale for of_objective in cuts]),
         np.array([of_objective.steps for of_objective in cuts]),
-        np.array([of_objective.thresholds for of_objective in cuts]),
+        thresholds,
         table,
         buckets,
     )

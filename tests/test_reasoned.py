@@ -273,3 +273,8 @@ def test_parts_of_a_shipped_spec_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     found = exactcheck.exact_check(laptop, seed=3)
     assert len(found) == exactcheck.PARTS
     assert all(part.agrees and 0 < part.found < part.feasible for part in found)
+
+
+def test_by_hand_takes_infinities_of_both_signs_for_ordinary_values() -> None:
+    rows = np.array([[np.inf, -np.inf], [0.0, 0.0], [-np.inf, np.inf], [np.inf, 0.0], [np.nan, -np.inf]])
+    assert by_hand(rows, np.arange(5)) == [0, 1, 2]
