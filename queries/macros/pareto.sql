@@ -10,8 +10,8 @@
 --
 -- With epsilon, so few rows of the frontier are returned that each row of the relation is worse than one of them by that
 -- share at most in every objective: one row a cell, whatever ties says; see epsilon.sql.
--- Of three objectives take pareto3: pareto compares cells with cells, and had not ended after five minutes over 100 M rows
--- with 20,000 on the frontier, which take pareto3 half a minute.
+-- Up to three objectives are settled by halving, however many rows are on the frontier. More are compared cell by cell:
+-- take that for frontiers of a few thousand rows, or ask for them in process, where the compiled kernel answers.
 -- The relation is read three times: its first rows, for a few good ones and stairs.sql; then only its objectives, for
 -- those rows that these do not rule out; and last for the whole rows of the frontier, only columns that are asked for.
 
@@ -82,16 +82,37 @@ select * from (
     qualify row_number() over (partition by x, y, z order by pareto_row) = 1
 );
 
+-- An objective, 0 where none is given.
+create or replace macro pareto_objective(o) as case when typeof(o) = '"NULL"' then 0 else o end;
+
+-- Whether more than three objectives are given: known before a row is read, so that what is not asked for is not run.
+create or replace macro pareto_many(o4, o5, o6, o7, o8) as
+    typeof(o4) <> '"NULL"' or typeof(o5) <> '"NULL"' or typeof(o6) <> '"NULL"' or typeof(o7) <> '"NULL"'
+    or typeof(o8) <> '"NULL"';
+
 create or replace macro pareto(
-    relation, o1, o2 := 0, o3 := 0, o4 := 0, o5 := 0, o6 := 0, o7 := 0, o8 := 0, ties := 'all', epsilon := 0
+    relation, o1, o2 := null, o3 := null, o4 := null, o5 := null, o6 := null, o7 := null, o8 := null, ties := 'all',
+    epsilon := 0
 ) as table
-with pareto_valid as not materialized (
-    select o1 as p1, o2 as p2, o3 as p3, o4 as p4, o5 as p5, o6 as p6, o7 as p7, o8 as p8
+with pareto_three as not materialized (
+    select o1 as p1, pareto_objective(o2) as p2, pareto_objective(o3) as p3 from query_table(relation)
+    where pareto_asked(ties, epsilon) and not pareto_many(o4, o5, o6, o7, o8)
+        and not isnan(cast(o1 as double)) and not isnan(cast(pareto_objective(o2) as double))
+        and not isnan(cast(pareto_objective(o3) as double))
+),
+pareto_first3 as materialized (from pareto_three limit 50000),
+pareto_near3 as materialized (from pareto_under3('pareto_three', 'pareto_first3', 256)),
+pareto_nearer3 as materialized (select distinct p1, p2, p3 from pareto_under3('pareto_near3', 'pareto_near3', 1024)),
+pareto_valid as not materialized (
+    select
+        o1 as p1, pareto_objective(o2) as p2, pareto_objective(o3) as p3, pareto_objective(o4) as p4,
+        pareto_objective(o5) as p5, pareto_objective(o6) as p6, pareto_objective(o7) as p7, pareto_objective(o8) as p8
     from query_table(relation)
-    where pareto_asked(ties, epsilon)
-        and not isnan(cast(o1 as double)) and not isnan(cast(o2 as double)) and not isnan(cast(o3 as double))
-        and not isnan(cast(o4 as double)) and not isnan(cast(o5 as double)) and not isnan(cast(o6 as double))
-        and not isnan(cast(o7 as double)) and not isnan(cast(o8 as double))
+    where pareto_asked(ties, epsilon) and pareto_many(o4, o5, o6, o7, o8)
+        and not isnan(cast(o1 as double)) and not isnan(cast(pareto_objective(o2) as double))
+        and not isnan(cast(pareto_objective(o3) as double)) and not isnan(cast(pareto_objective(o4) as double))
+        and not isnan(cast(pareto_objective(o5) as double)) and not isnan(cast(pareto_objective(o6) as double))
+        and not isnan(cast(pareto_objective(o7) as double)) and not isnan(cast(pareto_objective(o8) as double))
 ),
 pareto_first as materialized (from pareto_valid limit 50000),
 pareto_best as materialized (from pareto_champions('pareto_first')),
@@ -102,11 +123,19 @@ pareto_near as materialized (
         and not pareto_beats(c3, p1, p2, p3, p4, p5, p6, p7, p8) and not pareto_beats(c4, p1, p2, p3, p4, p5, p6, p7, p8)
         and not pareto_beats(c5, p1, p2, p3, p4, p5, p6, p7, p8)
 ),
-pareto_exact as materialized (from pareto_settled('pareto_near')),
+pareto_exact as materialized (
+    from pareto_settled('pareto_near')
+    union all
+    select p1, p2, p3, 0 as p4, 0 as p5, 0 as p6, 0 as p7, 0 as p8 from pareto_halved('pareto_nearer3')
+),
 pareto_frontier as materialized (from pareto_representatives('pareto_exact', epsilon)),
 pareto_rows as (
     select * from query_table(relation)
-    where (o1, o2, o3, o4, o5, o6, o7, o8) in (select (p1, p2, p3, p4, p5, p6, p7, p8) from pareto_frontier)
+    where o1 in (select p1 from pareto_frontier)
+        and (
+            o1, pareto_objective(o2), pareto_objective(o3), pareto_objective(o4), pareto_objective(o5),
+            pareto_objective(o6), pareto_objective(o7), pareto_objective(o8)
+        ) in (select (p1, p2, p3, p4, p5, p6, p7, p8) from pareto_frontier)
 )
 select * from pareto_rows where case when pareto_asked(ties, epsilon) then ties = 'all' and epsilon = 0 end
 union all
