@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite, prod
@@ -207,6 +206,8 @@ class Group:
         self._off: dict[str, float] = {}
         self._written: dict[str, _Product] = {}
         self._parts = 0
+        self._read: dict[int, tuple[ast.AST, frozenset[str], str]] = {}
+        self._found: dict[tuple[int, bool], Interval] = {}
 
     @cached_property
     def cuts(self) -> tuple[Cut, ...]:
@@ -221,8 +222,7 @@ class Group:
         falls, rises, fatal = np.ones(count, bool), np.ones(count, bool), np.zeros(count, bool)
         moves, strict, least = np.zeros(count, bool), np.full(count, np.inf), np.array(errors)
         for target, node in written:
-            read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-            others = {name: self.ranges[name] for name in read & self._spread.keys()}
+            others = {name: self.ranges[name] for name in self._names(node) & self._spread.keys()}
             found = secants(node, ranges | others, names, self._words, errors)
             moves |= (found if whole == ranges else secants(node, whole | others, names, self._words)).moves
             low, high = found.secants.low * target.sign, found.secants.high * target.sign
@@ -259,7 +259,7 @@ class Group:
         return self.plan.values[name].kind == "float" or max(abs(found.low), abs(found.high)) < EXACT
 
     def _leaves_of(self, expression: ast.expr) -> tuple[str, ...]:
-        return tuple(sorted({n.id for n in ast.walk(expression) if isinstance(n, ast.Name)} & self._spread.keys()))
+        return tuple(sorted(self._names(expression) & self._spread.keys()))
 
     @cached_property
     def leaves(self) -> tuple[str, ...]:
@@ -282,17 +282,28 @@ class Group:
 
     # ------------------------------------------------------------------------------------------------- writing out
 
+    def _looked_at(self, node: ast.AST) -> tuple[ast.AST, frozenset[str], str]:
+        """An expression, the names in it and its side. Each part is looked at once, since none is changed later.
+
+        It is known by where it lies, and kept so that nothing else comes to lie there.
+        """
+        known = self._read.get(id(node))
+        if known is None:
+            parts = [self._looked_at(part)[1] for part in ast.iter_child_nodes(node)]
+            names = frozenset([node.id]) if isinstance(node, ast.Name) else frozenset().union(*parts)
+            spread = frozenset[int]().union(*(self._spread[name] for name in names & self._spread.keys()))
+            side = "mixed" if spread & self.axes else "rest"
+            if spread <= self.axes:
+                side = "group" if spread else "number"
+            known = self._read[id(node)] = node, names, side
+        return known
+
+    def _names(self, node: ast.AST) -> frozenset[str]:
+        return self._looked_at(node)[1]
+
     def _side(self, node: ast.expr) -> str:
         """Where an expression of values belongs: 'number', 'group', 'rest', or 'mixed'."""
-        spread: set[int] = set()
-        for part in ast.walk(node):
-            if isinstance(part, ast.Name) and part.id in self._spread:
-                spread |= self._spread[part.id]
-        if not spread:
-            return "number"
-        if spread <= self.axes:
-            return "group"
-        return "mixed" if spread & self.axes else "rest"
+        return self._looked_at(node)[2]
 
     def _of_value(self, name: str) -> _Product:
         """A value, written out as far as it mixes the group with the rest."""
@@ -310,14 +321,19 @@ class Group:
     def _of_formula(self, formula: Formula) -> _Product:
         """A formula that mixes: its steps put in where they are read."""
         steps: dict[str, ast.expr] = {}
-
-        class Insert(ast.NodeTransformer):
-            def visit_Name(self, node: ast.Name) -> ast.expr:
-                return steps.get(node.id, node)
-
         for name, step in formula.steps:
-            steps[name] = Insert().visit(deepcopy(step))
-        return self._of(Insert().visit(deepcopy(formula.result)))
+            steps[name] = self._put(step, steps)
+        return self._of(self._put(formula.result, steps))
+
+    def _put(self, node: Any, steps: Mapping[str, ast.expr]) -> Any:
+        """An expression with steps in the place of their names; parts without any are shared."""
+        if isinstance(node, list):
+            return [self._put(part, steps) for part in node]
+        if not isinstance(node, ast.AST) or not self._names(node) & steps.keys():
+            return node
+        if isinstance(node, ast.Name):
+            return steps[node.id]
+        return type(node)(**{name: self._put(value, steps) for name, value in ast.iter_fields(node)})
 
     def _placed(self, node: ast.expr) -> _Product:
         side = self._side(node)
@@ -449,12 +465,14 @@ class Group:
 
     def _range(self, expression: ast.expr, ranges: Ranges | None = None) -> Interval:
         known = ranges or self.ranges
-        names = {n.id for n in ast.walk(expression) if isinstance(n, ast.Name)}
-        scope = {name: known[name] for name in names & self._spread.keys()}
-        scope |= {name: self._range(cut, ranges) for name, cut in self._cuts.values() if name in names}
-        with np.errstate(all="ignore"):
-            found = evaluate(expression, scope, self._words)
-        return _plain(found)
+        key = id(expression), known is self.ranges
+        if key not in self._found:
+            names = self._names(expression)
+            scope = {name: known[name] for name in names & self._spread.keys()}
+            scope |= {name: self._range(cut, ranges) for name, cut in self._cuts.values() if name in names}
+            with np.errstate(all="ignore"):
+                self._found[key] = _plain(evaluate(expression, scope, self._words))
+        return self._found[key]
 
     def _largest(self, term: _Product) -> float:
         """The most that a term of a sum can come to, whatever its sign."""
