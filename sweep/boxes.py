@@ -62,7 +62,7 @@ class Search:
         self._counts = {name for name in self._formulas if is_cut_to_count(self.plan.values[name], self.plan)}
         self._levels = self._halvings()
         self._extremes = {name: self._pyramid(name) for name in self._tables}
-        self._points = _Points(space, list(dict.fromkeys(name for name, _ in objectives)))
+        self._points = Points(space, list(dict.fromkeys(name for name, _ in objectives)))
 
     def run(self, filter_: Filter, progress: Callable[[float], None] | None = None) -> None:
         """Show the filter every design that can matter, and some others. progress is told the share of designs done."""
@@ -234,7 +234,7 @@ def _promise(least: Floats) -> Floats:
     return rank
 
 
-class _Points:
+class Points:
     """Designs of a space evaluated by their places on its axes, a batch at a time."""
 
     def __init__(self, space: Space, columns: Sequence[str]) -> None:

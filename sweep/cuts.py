@@ -54,8 +54,8 @@ class Cut:
     direction is 1 where less is better, -1 where more is, 0 where nothing is known and it has to be the same. least is
     the difference from which on rounding cannot turn that round; strict the one from which on an objective is certain
     to change, inf where none is. leaves are the computed values that it is made of; it is one of them when it is not
-    put together. Where it is nan and is_fatal, an objective is nan too. A number is_exact where it is one value that a
-    double holds.
+    put together. Where it is nan and is_fatal, an objective is nan too or a condition does not hold. A number is_exact
+    where it is one value that a double holds.
     """
 
     expression: ast.expr
@@ -186,6 +186,22 @@ def _multiplied(factors: Sequence[tuple[ast.expr, bool]]) -> ast.expr:
     return found
 
 
+def _fails_nan(node: ast.expr, name: str) -> bool:
+    """Whether a condition does not hold for certain where a name is nan: no comparison with nan does, but for !=."""
+    match node:
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            sides = [left, *comparators]
+            return any(
+                not isinstance(op, ast.NotEq) and (_passes_nan(sides[k], name) or _passes_nan(sides[k + 1], name))
+                for k, op in enumerate(ops)
+            )
+        case ast.BoolOp(op=ast.And(), values=values):
+            return any(_fails_nan(value, name) for value in values)
+        case ast.BoolOp(values=values):
+            return all(_fails_nan(value, name) for value in values)
+    return False
+
+
 class Group:
     """Some axes of a plan (by their places in the space), the cuts they make, and the values these are made of."""
 
@@ -237,7 +253,8 @@ class Group:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     needed = np.where(steep > 0.0, found.error / steep, np.inf)
                 strict = np.minimum(strict, np.where(np.isnan(needed), np.inf, needed))
-                fatal |= np.array([_passes_nan(node, name) for name in names], bool)
+            spoilt = _fails_nan if target.is_condition else _passes_nan
+            fatal |= np.array([spoilt(node, name) for name in names], bool)
         known = np.isfinite(least)
         return tuple(
             Cut(

@@ -7,7 +7,7 @@ already evaluated prunes what is left; only the last few of every box are evalua
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kernels.boxtree import are_dominated, build_tree, z_order
 from kernels.epsilon import EpsilonFrontier, cells
 from kernels.pareto import RunningFrontier
+from sweep.along import best_along
 from sweep.boxes import Search
 from sweep.question import Thinned
 from sweep.space import Space
@@ -82,6 +83,25 @@ class _Known:
         return found
 
 
+class _Elsewhere:
+    """What is known, for a search of some places of an axis alone."""
+
+    def __init__(self, known: _Known, axis: int, places: Ints) -> None:
+        self._known, self._axis, self._places = known, axis, places
+        self.beaten = known.beaten
+
+    def fold(self, objectives: Floats, at: Ints) -> None:
+        """Take in designs by their places on the axes of the part."""
+        at = at.copy()
+        at[self._axis] = self._places[at[self._axis]]
+        self._known.fold(objectives, at)
+
+
+def _part(space: Space, axis: int, places: Ints) -> Space:
+    """A space with some places of an axis."""
+    return replace(space, axes=tuple(a.take(places) if k == axis else a for k, a in enumerate(space.axes)))
+
+
 def reasoned(
     space: Space,
     objectives: Sequence[tuple[str, float]],
@@ -97,8 +117,16 @@ def reasoned(
     smaller = thinned(space, threads, least)
     sizes = [len(axis) for axis in smaller.space.axes]
     known = _Known(len(objectives), epsilon, sizes)
-    search = Search(smaller.space, objectives)
-    search.run(known, progress)
+    settled = best_along(smaller, objectives[0]) if len(objectives) == 1 and not epsilon else None
+    opened = evaluated = 0
+    if settled is not None:
+        known.fold(np.full((settled.at.shape[1], 1), settled.value), settled.at)
+        evaluated = settled.evaluated
+    if settled is None or len(settled.unsettled):
+        part = smaller.space if settled is None else _part(smaller.space, settled.axis, settled.unsettled)
+        search = Search(part, objectives)
+        search.run(known if settled is None else _Elsewhere(known, settled.axis, settled.unsettled), progress)
+        opened, evaluated = search.opened, evaluated + search.evaluated
     rows, numbers = known.running.result()
     numbers, first = np.unique(numbers, return_index=True)  # a design may have been met twice
     rows = rows[first]
@@ -110,7 +138,7 @@ def reasoned(
     for members, place in zip(smaller.members, at, strict=True):
         ids += members.first[place]
         counts *= members.counts[place]
-    return Reasoned(rows, ids, counts, smaller, at, search.opened, search.evaluated)
+    return Reasoned(rows, ids, counts, smaller, at, opened, evaluated)
 
 
 def every_id(found: Reasoned) -> tuple[Floats, Ints]:

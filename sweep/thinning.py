@@ -270,9 +270,11 @@ def _survivors(
             rows, row_leaves = np.empty((count + 1, len(columns))), np.empty((count + 1, len(owner)), np.int64)
             picked = np.empty(count + 1, np.int64)
             finite = stand_up(held, bits, place, rows, row_leaves, picked)
-            if finite < count:  # what is not finite is no better and no worse; what an objective turns to nan is gone
-                odd = ~np.isfinite(held).all(axis=0) & ~np.isnan(held[decides]).any(axis=0)
-                aside.append((held[:, odd].T, bits[:, odd].T[:, place], ids[odd]))
+            if finite < count:  # what is not finite is no better and no worse; where an objective is nan it is gone
+                gone = np.isnan(held[decides]).any(axis=0)
+                if finite + int(gone.sum()) < count:
+                    odd = ~np.isfinite(held).all(axis=0) & ~gone
+                    aside.append((held[:, odd].T, bits[:, odd].T[:, place], ids[odd]))
             rows, row_leaves, picked = rows[:finite], row_leaves[:finite], picked[:finite]
             if records:
                 tile, sibling = np.divmod(worker.positions[picked].astype(np.int64), siblings)

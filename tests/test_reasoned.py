@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sweep import boxes, exactcheck, thinning
+from sweep import along, boxes, exactcheck, thinning
 from sweep.best import best
 from sweep.exactcheck import by_hand
 from sweep.execute import Evaluator, Worker, rows
@@ -41,6 +41,8 @@ def put_to_work(seed: int) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(thinning, "best_group", any_group)
+        patch.setattr(along, "LEAST_PLACES", 2)
+        patch.setattr(along, "CHOICES", 1 + seed % 5)
         patch.setattr(boxes, "LEAF_POINTS", 1 + seed % 3)
         patch.setattr(boxes, "MOST_BOXES", 4 << seed % 8)
         yield

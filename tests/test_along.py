@@ -1,0 +1,101 @@
+"""The best design found along one axis: the same as comparing all, ties included, and none where it is not certain."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweep import along, reasoned
+from sweep.frontier import frontier
+from sweep.question import Thinned
+from sweep.resolve import loads
+from tests.effort import examples
+from tests.test_reasoned import designs, ids, on_frontier
+
+AXES = "batch_size = [1, 2, 3, 5, 8, 12, 20, 33, 50]\nnum_layers = [4, 8, 16]\nhidden_size = [64, 128]\n"
+RISING = [  # with batch_size, some of them not at every step
+    "batch_size * num_layers + hidden_size",
+    "min(batch_size, 7) * hidden_size / num_layers",
+    "ceil(batch_size / 4) + num_layers",
+    "log(batch_size + num_layers) * 1e-3",
+    "(batch_size ** 1.5) / hidden_size",
+    "max(batch_size, num_layers)",
+    "0 - 1 / (batch_size * hidden_size)",
+]
+BOUNDS = st.sampled_from([0.002, 0.01, 3, 5, 20, 60, 200, 640, 1000, 4000])
+
+
+def spec(objective: str, further: bool, conditions: list[tuple[str, float]], axes: str = AXES) -> str:
+    """One objective, better further along batch_size or before, and conditions that say the opposite."""
+    metrics = [f"own = '{objective}'"] + [f"spent_{k} = '{text}'" for k, (text, _) in enumerate(conditions)]
+    comparison = "<=" if further else ">="
+    where = [f"c{k} = 'spent_{k} {comparison} {bound}'" for k, (_, bound) in enumerate(conditions)]
+    asked = "maximize" if further else "minimize"
+    return "\n".join(["[axes]", axes, "[metrics]", *metrics, "[where]", *where, "[frontier]", f"{asked} = ['own']"])
+
+
+def settled(text: str, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each question of a spec was settled along an axis, after comparing what comes out with the definition."""
+    asked: list[bool] = []
+
+    def watched(found: Thinned, objective: tuple[str, float]) -> along.Settled | None:
+        result = along.best_along(found, objective)
+        asked.append(result is not None)
+        return result
+
+    space = loads(text)
+    with monkeypatch.context() as patch:
+        patch.setattr(along, "LEAST_PLACES", 2)
+        patch.setattr(along, "CHOICES", 4)
+        patch.setattr(reasoned, "best_along", watched)
+        found = frontier(space, reason=True).frame
+    assert ids(found) == [i for _, i in on_frontier(designs(space))], text
+    return asked
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(
+    st.sampled_from(RISING),
+    st.booleans(),
+    st.lists(st.tuples(st.sampled_from(RISING), BOUNDS), max_size=2),
+)
+def test_the_best_is_the_last_that_holds(objective: str, further: bool, conditions: list[tuple[str, float]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        settled(spec(objective, further, conditions), patch)
+
+
+@pytest.mark.parametrize("further", [True, False])
+@pytest.mark.parametrize("objective", RISING)
+def test_it_is_settled_along_the_axis(objective: str, further: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = 100 if further else 30
+    assert settled(spec(objective, further, [("batch_size * num_layers", bound)]), monkeypatch) == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        spec("(batch_size - 8) ** 2 * num_layers", True, []),
+        spec("batch_size * num_layers", True, [("0 - batch_size * hidden_size", -900)]),
+        spec("batch_size * num_layers", True, [("(batch_size - 8) ** 2 + num_layers", 40)]),
+        spec("batch_size * num_layers", True, [], AXES.replace("1, 2, 3, 5", "3, 5, 1, 2")),
+    ],
+    ids=["falls and rises", "condition the same way", "condition neither way", "values in no order"],
+)
+def test_what_is_not_certain_is_searched(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Along batch_size; the other axes have too few places that matter to settle the same question."""
+    asked = settled(text, monkeypatch)
+    assert len(asked) == 1
+
+
+def test_choices_that_are_not_finite_are_searched_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 / (num_layers - 8) is infinite for one choice, which then has infinitely much of what is asked for."""
+    text = spec("batch_size / (num_layers - 8)", True, [("batch_size * num_layers", 200)])
+    assert len(settled(text, monkeypatch)) == 1
+
+
+def test_a_choice_whose_condition_is_on_nan_is_gone_before() -> None:
+    text = spec("batch_size * hidden_size", True, [("batch_size * (num_layers - 8) ** 0.5", 50)])
+    space = loads(text)
+    found = frontier(space, reason=True, least=0).frame
+    assert ids(found) == [i for _, i in on_frontier(designs(space))]
+    assert np.all(found["num_layers"].to_numpy() >= 8)
