@@ -438,7 +438,7 @@ def build_screen(rows: Floats, seen: Floats, missed: Floats) -> Screen:
     leaders = choose_champions(candidates, seen, NUM_LEADERS)
     most_others = NUM_CHAMPIONS - len(leaders) if dimensions >= COARSE_DIMENSIONS else 0
     champions = np.concatenate([leaders, choose_champions(candidates, missed, most_others)])
-    cells = min(MOST_CELLS, max(LEAST_CELLS, 16 * num_rows))
+    cells = min(MOST_CELLS, max(LEAST_CELLS, (16 if dimensions > 1 else 4) * num_rows))
     buckets = int(cells ** (1 / max(1, dimensions)) * (1 + 1e-12)) // 2
     if num_rows == 0 or not 0 < dimensions < MOST_TABLE_OBJECTIVES:
         none = np.zeros(dimensions)
