@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from kernels.intervals import Interval, evaluate
 from sweep.boxes import Points
 from sweep.cuts import Group, Target, TooLarge, extremes
 from sweep.question import Question, Thinned, targets
-from sweep.space import Space
+from sweep.space import Axis, Space
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -47,7 +46,7 @@ class Settled:
 def best_along(found: Thinned, objective: tuple[str, float]) -> Settled | None:
     """The best of a space's designs, of its finite choices; None where along no axis the last one is certain to do."""
     whole = found.space
-    finite = [_finite(axis.sets) for axis in whole.axes]
+    finite = [_finite(axis) for axis in whole.axes]
     odd = [k for k, held in enumerate(finite) if not held.all()]
     apart = odd[0] if odd else 0
     if len(odd) > 1 or not prod(int(held.sum()) for held in finite):
@@ -67,10 +66,12 @@ def best_along(found: Thinned, objective: tuple[str, float]) -> Settled | None:
     return None
 
 
-def _finite(sets: Any) -> Bools:
-    """At which places of an axis all values are finite."""
-    held = np.isfinite(np.stack([np.asarray(values, np.float64) for values in sets.values()]))
-    return np.asarray(held.all(axis=0), bool)
+def _finite(axis: Axis) -> Bools:
+    """At which places of an axis all values are finite; one that says nothing has none that are not."""
+    held = np.ones(len(axis), bool)
+    for values in axis.sets.values():
+        held &= np.isfinite(np.asarray(values, np.float64))
+    return held
 
 
 def _better(question: Question, axis: int, name: str) -> bool | None:

@@ -10,7 +10,7 @@ from sweep.frontier import frontier
 from sweep.question import Thinned
 from sweep.resolve import loads
 from tests.effort import examples
-from tests.test_reasoned import designs, ids, on_frontier
+from tests.test_reasoned import agree, designs, ids, on_frontier
 
 AXES = "batch_size = [1, 2, 3, 5, 8, 12, 20, 33, 50]\nnum_layers = [4, 8, 16]\nhidden_size = [64, 128]\n"
 RISING = [  # with batch_size, some of them not at every step
@@ -99,3 +99,18 @@ def test_a_choice_whose_condition_is_on_nan_is_gone_before() -> None:
     found = frontier(space, reason=True, least=0).frame
     assert ids(found) == [i for _, i in on_frontier(designs(space))]
     assert np.all(found["num_layers"].to_numpy() >= 8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_axes_put_together_that_say_nothing_are_one_choice(seed: int) -> None:
+    """Both axes are only seen by a condition of theirs, and leave nothing for the rest to see."""
+    axes = (
+        "batch_size = [1, 3]\ncontext_tokens = [1, 2048]\ngpu = ['h100_sxm', 'b200_sxm']\ngpu_usd_per_hour = [0.0, 1.0]"
+    )
+    text = spec("context_tokens + 0", True, [], axes)
+    agree(
+        text.replace("[where]", "[where]\nc = 'batch_size < gpu_usd_per_hour'").replace(
+            "['own']", "['context_tokens']"
+        ),
+        seed,
+    )
