@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.compiler import jit_uncounted
-from kernels.driver import COLUMN_MAP, COLUMNS, EXTENTS, POINTS_OF, SHAPE, SIZES, SLICED, Program, State, start_of
+from kernels.driver import AXES, COLUMN_MAP, COLUMNS, EXTENTS, POINTS_OF, SHAPE, SIZES, SLICED, Program, State, start_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -79,7 +79,7 @@ def spans_of(begins: Ints, places: Any, maps_at: int) -> tuple[Ints, Ints]:
 def groups_of(program: Program, columns: Ints) -> Groups:
     """The groups of a program's blocks, for these of its columns."""
     words = program.words
-    num_axes = int(words[0])
+    num_axes = int(words[AXES])
     extents = words[words[EXTENTS] :][:num_axes].tolist()
     sizes = words[words[SIZES] :][:num_axes].tolist()
     sliced = int(words[SLICED])

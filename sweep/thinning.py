@@ -270,7 +270,9 @@ def _survivors(
             rows, row_leaves = np.empty((count + 1, len(columns))), np.empty((count + 1, len(owner)), np.int64)
             picked = np.empty(count + 1, np.int64)
             finite = stand_up(held, bits, place, rows, row_leaves, picked)
-            if finite < count:  # what is not finite is no better and no worse; where an objective is nan it is gone
+            if (
+                finite < count
+            ):  # what is not finite is no better and no worse; what an objective or condition has no use for is gone
                 gone = np.isnan(held[decides]).any(axis=0)
                 if finite + int(gone.sum()) < count:
                     odd = ~np.isfinite(held).all(axis=0) & ~gone
