@@ -79,16 +79,57 @@ OPTIONS: Mapping[str, Any] = {"nogil": True, "error_model": "numpy", "cache": Tr
 UNCOUNTED: Mapping[str, Any] = {"_nrt": False}
 
 
+class Deferred:
+    """What is compiled, or made of parts of the compiler, once it is called or compiled code asks for it.
+
+    So that importing kernels does not load the compiler, which what is small enough does without. py_func is the same
+    in plain Python, over_arrays the same over arrays, where that is another function.
+    """
+
+    over_arrays: Callable[..., Any] | None = None
+
+    def __init__(self, py_func: Callable[..., Any], make: Callable[[], Any]) -> None:
+        functools.update_wrapper(self, py_func)
+        self.py_func = py_func
+        self._make = make
+
+    @functools.cached_property
+    def made(self) -> Any:
+        """What stands for it in compiled code; where NUMBA_DISABLE_JIT says so, the plain function."""
+        import numba
+
+        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+            return self.py_func
+        from kernels import intrinsics
+
+        intrinsics.learn(Deferred)
+        return self._make()
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.made(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.made, name)
+
+
+def _deferred(function: F, **options: Any) -> F:
+    def make() -> Any:
+        import numba
+
+        numba.config.CACHE_DIR = str(cache_folder() / "numba")  # type: ignore[attr-defined]
+        return numba.njit(**options)(function)
+
+    return cast(F, Deferred(function, make))
+
+
 def jit(function: F, is_inlined: bool = False) -> F:
     """Compile a kernel: no GIL, numpy's rules for division, kept on disk.
 
     What is inlined becomes a part of every loop that calls it, however long, and is vectorised with it.
     """
-    import numba
-
-    numba.config.CACHE_DIR = str(cache_folder() / "numba")  # type: ignore[attr-defined]
-    kernel: Any = numba.njit(**OPTIONS, forceinline=is_inlined)(function)
-    return cast(F, kernel)
+    return _deferred(function, **OPTIONS, forceinline=is_inlined)
 
 
 def inlined(function: F) -> F:
@@ -101,35 +142,32 @@ def jit_uncounted(function: F) -> F:
 
     Counting takes two atomic additions an array and call, which for a block's dozen calls is a microsecond.
     """
-    import numba
-
-    numba.config.CACHE_DIR = str(cache_folder() / "numba")  # type: ignore[attr-defined]
-    kernel: Any = numba.njit(**OPTIONS, **UNCOUNTED)(function)
-    return cast(F, kernel)
+    return _deferred(function, **OPTIONS, **UNCOUNTED)
 
 
 def part(function: F) -> F:
     """A piece of the kernels that call it, put into their text: much sooner compiled than functions of their own."""
-    import numba
+    return _deferred(function, inline="always", error_model=OPTIONS["error_model"], **UNCOUNTED)
 
-    piece: Any = numba.njit(inline="always", error_model=OPTIONS["error_model"], **UNCOUNTED)(function)
-    return cast(F, piece)
+
+def over_arrays(kernel: Any) -> Callable[[F], F]:
+    """Says that a function does over arrays, where nothing is compiled, what a kernel does element by element."""
+
+    def says(function: F) -> F:
+        kernel.over_arrays = function
+        return function
+
+    return says
 
 
 def plain(function: F) -> F:
     """A kernel as the Python function that it is written as, and so whatever kernels it calls."""
+    if isinstance(function, Deferred) and function.over_arrays is not None:
+        return cast(F, function.over_arrays)
     python: Any = getattr(function, "py_func", function)
     scope = python.__globals__
     kernels = {name: plain(scope[name]) for name in python.__code__.co_names if hasattr(scope.get(name), "py_func")}
     return cast(F, types.FunctionType(python.__code__, scope | kernels, python.__name__))
-
-
-def loop_arguments() -> tuple[Any, ...]:
-    """The types of a loop's arguments: wf, wi, tabs, desc."""
-    from numba import types
-
-    floats, integers = types.Array(types.float64, 1, "C"), types.Array(types.int64, 1, "C")
-    return floats, integers, integers, integers
 
 
 class CompiledLoop:
@@ -141,8 +179,10 @@ class CompiledLoop:
     def __init__(self, function: Callable[..., Any]) -> None:
         import numba
 
+        from kernels.intrinsics import LOOP_ARGUMENTS
+
         numba.config.CACHE_DIR = str(cache_folder() / "numba")  # type: ignore[attr-defined]
-        signature = numba.void(*loop_arguments())
+        signature: Any = numba.void(*LOOP_ARGUMENTS)
         bare = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **UNCOUNTED}
         self._kept: Any = numba.njit(signature, **OPTIONS, **bare)(function)  # also keeps the code in memory
         (found,) = self._kept.overloads.values()
@@ -244,7 +284,7 @@ def interpreted(source: str) -> Loop:
     return interpret(source, "loop")
 
 
-_loaded: dict[str, Loop] = {}
+_loaded: dict[str, Loop] = {}  # by their sources
 
 
 def compiled(source: str) -> Loop:
@@ -256,12 +296,13 @@ def compiled(source: str) -> Loop:
 
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return interpreted(source)
-    named = [*scalar.FUNCTIONS, *roots.ROOTS]
-    helpers = "".join(f"{name} = linked({name!r})\n" for name in named if re.search(rf"\b{name}\(", source))
+    if source in _loaded:
+        return _loaded[source]
+    called = set(re.findall(r"\b(\w+)\(", source))
+    named = [name for name in (*scalar.FUNCTIONS, *roots.ROOTS) if name in called]
+    helpers = "".join(f"{name} = linked({name!r})\n" for name in named)
     text = _HEADER + _COMPILED + helpers + "\n\n@CompiledLoop\n" + source
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
-    if key in _loaded:
-        return _loaded[key]
     folder = cache_folder() / "loops"
     folder.mkdir(exist_ok=True)
     path = folder / f"loop_{key}.py"
@@ -275,7 +316,7 @@ def compiled(source: str) -> Loop:
     sys.modules[spec.name] = module  # what numba keeps on disk finds its globals by importing this name
     spec.loader.exec_module(module)
     loop: Loop = module.loop
-    _loaded[key] = loop
+    _loaded[source] = loop
     return loop
 
 

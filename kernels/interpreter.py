@@ -27,6 +27,11 @@ SCOPE: dict[str, Any] = {name: _numpy_result(function) for name, function in (sc
 SCOPE |= {"float": np.float64, "whole": np.int64}
 
 
+def number(value: int | float) -> Any:
+    """A literal as numpy's."""
+    return np.float64(value) if isinstance(value, float) else np.int64(value)
+
+
 class _NumpyNumbers(ast.NodeTransformer):
     """Literals as numpy's, kept in scope under names of their own; comparisons and negations as 0 or 1."""
 
@@ -37,7 +42,7 @@ class _NumpyNumbers(ast.NodeTransformer):
         if not isinstance(node.value, int | float):
             return node
         name = f"literal_{len(self.literals)}"
-        self.literals[name] = np.float64(node.value) if isinstance(node.value, float) else np.int64(node.value)
+        self.literals[name] = number(node.value)
         return _named(name)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:

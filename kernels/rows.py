@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+
 from kernels.address import int32_at, int64_at
-from kernels.compiler import jit_uncounted, part
+from kernels.compiler import jit_uncounted, over_arrays, part
 from kernels.driver import (
     AT,
     COLUMN_MAP,
@@ -68,6 +70,16 @@ def ids_into(program: Program, state: State, out: Any) -> None:
             begin = i * inner
             outside = base + words[slices + i]
         out[k] = outside + words[inside + position - begin]
+
+
+@over_arrays(ids_into)
+def _ids_into(program: Program, state: State, out: Any) -> None:
+    words, at = program.words, state.words
+    inner, parts, sliced = words[INNER], words[ID_PARTS], words[SLICED]
+    starts = parts + words[words[ID_START] + np.arange(sliced + 1)] + at[AT : AT + sliced + 1]
+    slices = words[starts[sliced] : starts[sliced] + at[POINTS] // inner] + words[starts[:sliced]].sum()
+    ids = (slices[:, None] + words[words[INNER_IDS] :][:inner]).reshape(-1)
+    out[:] = ids if len(out) == at[POINTS] else ids[state.positions[: len(out)]]
 
 
 @jit_uncounted

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from kernels.compiler import part
+import numpy as np
+
+from kernels.compiler import over_arrays, part
 
 
 @part
@@ -53,3 +55,37 @@ def copy(cells: Any, start: int, out: Any) -> None:
     """out[k] = cells[start + k]: the values of all points of a block, for values that differ at every point."""
     for k in range(out.shape[0]):
         out[k] = cells[start + k]
+
+
+@over_arrays(select)
+def _select(flags: Any, start: int, positions: Any) -> int:
+    found = np.flatnonzero(flags[start : start + len(positions)])
+    positions[: len(found)] = found
+    return len(found)
+
+
+@over_arrays(select_mapped)
+def _select_mapped(flags: Any, start: int, offsets: Any, positions: Any) -> int:
+    found = np.flatnonzero(flags[start:][offsets])
+    positions[: len(found)] = found
+    return len(found)
+
+
+@over_arrays(gather)
+def _gather(cells: Any, start: int, offsets: Any, positions: Any, out: Any) -> None:
+    out[:] = cells[start:][offsets[positions[: len(out)]]]
+
+
+@over_arrays(gather_block)
+def _gather_block(cells: Any, start: int, positions: Any, out: Any) -> None:
+    out[:] = cells[start:][positions[: len(out)]]
+
+
+@over_arrays(spread)
+def _spread(cells: Any, start: int, offsets: Any, out: Any) -> None:
+    out[:] = cells[start:][offsets]
+
+
+@over_arrays(copy)
+def _copy(cells: Any, start: int, out: Any) -> None:
+    out[:] = cells[start : start + len(out)]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels import driver
+from kernels.arrays import array_loop
 from kernels.compiler import HEADER_CELLS, OPERAND_CELLS, Loop, compiled, interpreted, loop_source, workspace
 from kernels.driver import Program
 from kernels.graph import Node
@@ -20,8 +21,7 @@ from sweep.draws import quantile_table
 from sweep.plan import Plan, Value
 from sweep.space import Space
 
-SEARCHED_POINTS = 64  # a search of layouts takes milliseconds in plain Python
-INTERPRETED_POINTS = 16_384  # fewer in all are computed sooner in plain Python than compiled code is loaded
+FEW_POINTS = 8  # so few numbers are computed sooner one by one than as an array
 
 Cells = npt.NDArray[Any]
 
@@ -90,7 +90,7 @@ class Evaluator:
         self.read += [name for name in (plan.keep, plan.keep_inputs) if name is not None]
         shapes = [self._shape(extent, starts) for extent in extents]
         shapes = [shapes[0], shapes[-1]]
-        self.compiled = plan.points > INTERPRETED_POINTS and all(hasattr(f, "address") for f in self.loops.values())
+        self.compiled = not plan.over_arrays and all(hasattr(f, "address") for f in self.loops.values())
         steps = [self.loops[value.name] for value in (*self.first, *self.rest)]
         self.steps: Any = np.array([f.address for f in steps], np.int64) if self.compiled else steps  # type: ignore[attr-defined]
         self.program = self._program(shapes, starts.cells())
@@ -160,11 +160,14 @@ class Evaluator:
             descriptor += [self._place[operand.name], starts.place(outer) if moves else 0]
         return descriptor, pattern
 
-    def _loop(self, node: Node, pattern: str, points: int) -> Loop:
+    def _loop(self, node: Node, pattern: str, points: int, is_compiled: bool) -> Loop:
         kinds = {p: self.plan.values[p].kind for p in node.formula.parameters} | {node.name: node.kind}
-        source = loop_source(node.formula, pattern, kinds, self.plan.space.graph.words)
-        few = SEARCHED_POINTS if node.name == "train_layout" else INTERPRETED_POINTS
-        return interpreted(source) if points <= few else compiled(source)
+        words = self.plan.space.graph.words
+        if is_compiled:
+            return compiled(loop_source(node.formula, pattern, kinds, words))
+        if points <= FEW_POINTS:
+            return interpreted(loop_source(node.formula, pattern, kinds, words))
+        return array_loop(node.formula, pattern, kinds, words)
 
     def _shape(self, sliced: int, starts: _Starts) -> Shape:
         """Descriptors and maps of blocks whose sliced axis has this extent."""
@@ -178,7 +181,10 @@ class Evaluator:
             assert value.node is not None
             descriptor, pattern = self._describe(value, extents, self.box.extents, starts)
             if value.name not in self.loops:
-                self.loops[value.name] = self._loop(value.node, pattern, self.plan.points)
+                held = self._cells(value, self.box.extents)
+                searched = value.node.formula.finds_a_root and self.plan.is_slow(value.node, self.plan.points)
+                is_compiled = searched or not self.plan.over_arrays
+                self.loops[value.name] = self._loop(value.node, pattern, held, is_compiled)
             rows.append(descriptor + [0] * (width - len(descriptor)))
         memo: dict[tuple[int, ...], Cells | None] = {}
         maps = {name: self._map(name, extents, memo) for name in self.read}
@@ -286,7 +292,8 @@ class Evaluator:
                     continue
                 starts = _Starts()
                 descriptor, pattern = self._describe(value, self.box.sizes, self.box.sizes, starts)
-                loop = self._loop(value.node, pattern, self._cells(value, self.box.extents))
+                cells = self._cells(value, self.box.extents)
+                loop = self._loop(value.node, pattern, cells, self.plan.is_slow(value.node, cells))
                 loop(floats, integers, starts.cells(), np.array(descriptor, np.int64))
         tables: Cells = integers
         return tables

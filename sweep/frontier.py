@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from kernels.arrayfrontier import ArrayFrontier
 from kernels.epsilon import LEAST_EPSILON, EpsilonFrontier
 from kernels.pareto import RunningFrontier
 from sweep.columns import wanted
@@ -135,10 +136,12 @@ def _walked(
     plan = Plan(space, names)
     evaluator = Evaluator(plan)
     local = threading.local()
-    running: list[RunningFrontier | EpsilonFrontier] = []
+    running: list[ArrayFrontier | RunningFrontier | EpsilonFrontier] = []
 
-    def empty() -> RunningFrontier | EpsilonFrontier:
-        return RunningFrontier(len(names), ties) if not epsilon else EpsilonFrontier(len(names), epsilon)
+    def empty() -> ArrayFrontier | RunningFrontier | EpsilonFrontier:
+        if epsilon:
+            return EpsilonFrontier(len(names), epsilon, evaluator.compiled)
+        return RunningFrontier(len(names), ties) if evaluator.compiled else ArrayFrontier(len(names), ties)
 
     def named(walked: Ints) -> Ints:
         return design_ids(plan, walked)

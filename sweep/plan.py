@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, prod
 
+from kernels.arrays import nanoseconds
 from kernels.graph import Node
 from kernels.language import Kind, from_text
 from kernels.quantiles import quantile_of
@@ -19,6 +20,13 @@ from sweep.space import Axis, Space
 
 BLOCK_POINTS = 65_536  # of the largest blocks that are considered
 LEAST_BLOCK_POINTS = 8192  # and of the smallest
+# What is walked sooner over arrays than compiled code is loaded, let alone made, is not compiled. As constants of a
+# server they decide the same everywhere.
+WORTH_COMPILING_NS = 2e9
+REPEATED = 0.02  # of that, for one of many plans
+ONE_LOOP = 0.15  # of that, for one loop
+ARRAY_CALL_NS = 30_000.0  # of running one array loop for a block
+FOLDED_NS = 15.0  # a design, for what becomes of it
 TABLE_POINTS = 1 << 18  # what is smaller over the whole space is computed once, before the walk
 
 # What a walk costs, in nanoseconds on one core of a 2024 server with 1 MiB of second-level cache: medians over the
@@ -104,12 +112,19 @@ class Plan:
 
     columns are inputs or metrics; conditions on inputs are decided before anything else of a block is computed. What
     has fewer points than largest_table over the axes it varies along is computed once. innermost are axes (by their
-    places in the space) that change fastest, whatever that costs.
+    places in the space) that change fastest, whatever that costs. patience is how long a walk over arrays may take
+    before compiling is sooner: 1 for a plan by itself, REPEATED for one of many whose loops are the same.
     GraphError for a name that nothing declares.
     """
 
     def __init__(
-        self, space: Space, columns: Iterable[str], largest_table: float = TABLE_POINTS, innermost: Sequence[int] = ()
+        self,
+        space: Space,
+        columns: Iterable[str],
+        largest_table: float = TABLE_POINTS,
+        innermost: Sequence[int] = (),
+        *,
+        patience: float = 1.0,
     ) -> None:
         self.space = space
         self._innermost = tuple(innermost)
@@ -131,6 +146,9 @@ class Plan:
         self._nodes = self._computed()
         self._spread = self._dependences()
         self.order, self.box = self._order()
+        self.over_arrays = self._array_nanoseconds() < patience * WORTH_COMPILING_NS
+        if self.over_arrays:
+            self.box = cut(self.box.sizes)
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
@@ -153,11 +171,20 @@ class Plan:
         for name, spread in self._spread.items():
             axes = tuple(sorted(place[a] for a in spread))
             node = self._nodes.get(name)
-            small = prod(self.box.sizes[a] for a in axes) <= self._largest_table
             kind: Kind = node.kind if node else kinds[name]
-            apart = node is not None and quantile_of(node.formula) is not None  # has no loop, so cannot wait for one
-            values[name] = Value(name, kind, axes, node is None or small or apart, node)
+            values[name] = Value(name, kind, axes, self._is_table(name), node)
         return values
+
+    def is_slow(self, node: Node, cells: int) -> bool:
+        """Whether so many values of one formula take longer over arrays than its loop takes to be loaded."""
+        return cells * nanoseconds(node.formula) >= WORTH_COMPILING_NS * ONE_LOOP
+
+    def _is_table(self, name: str) -> bool:
+        """Whether a value is computed over the whole space at once, before the walk."""
+        node = self._nodes.get(name)
+        if node is None or quantile_of(node.formula) is not None:  # a quantile has no loop, so cannot wait for one
+            return True
+        return prod(len(self.space.axes[a]) for a in self._spread[name]) <= self._largest_table
 
     @property
     def keep_inputs(self) -> str | None:
@@ -223,6 +250,18 @@ class Plan:
                 best = (cost, order)
         assert best is not None
         return best[1], self._cut(best[1])
+
+    def _array_nanoseconds(self) -> float:
+        """What a walk is expected to take over arrays; tables and what searches, compiled by itself, are left aside."""
+        found = self.points * FOLDED_NS
+        extent = dict(zip(self.order, self.box.extents, strict=True))
+        for name, node in self._nodes.items():
+            spread = self._spread[name]
+            if self._is_table(name) or node.formula.finds_a_root:
+                continue
+            times = self._times(spread, self.order, self.box)
+            found += times * (ARRAY_CALL_NS + prod(extent[a] for a in spread) * nanoseconds(node.formula))
+        return found
 
     def _computing(self, name: str, order: Sequence[int], box: Box) -> float:
         """Nanoseconds that a value takes over a block."""

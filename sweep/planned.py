@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from sweep.columns import wanted
-from sweep.evaluator import INTERPRETED_POINTS
 from sweep.execute import Evaluator, Worker
 from sweep.parts import designs_before
 from sweep.plan import Plan, Value
@@ -159,7 +158,7 @@ class Planned:
         if self.predicted_ns is not None:
             yield f"  predicted  {_rate(self.predicted_ns)}, by the planner's costs, of computing values alone"
         else:
-            yield "  predicted  not at all: so few designs are visited in plain Python, without compiled code"
+            yield "  predicted  not at all: so few designs are visited over arrays, without compiled code"
         yield f"  measured   {_rate(self.measured_ns)}, here and now, on {self.measured_designs:,} of them"
 
     def _conditions(self) -> Iterator[str]:
@@ -220,7 +219,7 @@ def planned(
         block_points=plan.box.points,
         blocks=plan.box.blocks,
         values=tuple(_planned(plan, value) for value in plan.values.values() if value.node is not None),
-        predicted_ns=plan.nanoseconds_a_design if plan.points > INTERPRETED_POINTS else None,
+        predicted_ns=None if plan.over_arrays else plan.nanoseconds_a_design,
         measured_ns=measured,
         measured_designs=visited,
         counted=found.counted,

@@ -9,10 +9,12 @@ import numpy as np
 from kernels.compiler import plain, workspace
 from kernels.driver import HELD, POINTS, state, visit
 from kernels.folding import Walk
-from kernels.rows import IDS, gather_rows, take
+from kernels.rows import IDS, column_into, gather_rows, ids_into, take
 from sweep.evaluator import Cells, Evaluator
 
 DESIGN_ID = "design_id"  # the column of design ids
+
+_visit, _column_into, _ids_into = plain(visit), plain(column_into), plain(ids_into)  # where nothing is compiled
 
 
 class Worker:
@@ -28,7 +30,7 @@ class Worker:
         integers[: len(evaluator.tables)] = evaluator.tables
         self._program, self._loops = evaluator.program, evaluator.steps
         self.state = state(self._program, floats, integers)
-        self._visit = visit if evaluator.compiled else plain(visit)
+        self._visit = visit if evaluator.compiled else _visit
         self._columns = {name: column for column, name in enumerate(evaluator.read)}
         self._wanted: dict[tuple[str, ...], tuple[list[str], Cells, int]] = {}  # columns gathered together before
         self._all = np.arange(max(1, self.plan.box.points), dtype=np.int32)
@@ -110,7 +112,15 @@ class Worker:
 
     def _gather(self, found: Mapping[str, Cells]) -> None:
         """Fill columns, each as long as positions."""
-        gather_rows(self._program, self.state, *self._targets(found))
+        if self.evaluator.compiled:
+            gather_rows(self._program, self.state, *self._targets(found))
+            return
+        for name, out in found.items():
+            if name == DESIGN_ID:
+                _ids_into(self._program, self.state, out)
+            elif len(out):
+                cells = out if out.dtype == np.int32 else out.view(np.int64)
+                _column_into(self._program, self.state, self._columns[name], cells)
 
     def _targets(self, found: Mapping[str, Cells]) -> tuple[Cells, Cells, int]:
         """What gather_rows wants to know of the arrays to fill: columns, addresses, how many are narrow."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kernels.compiler import jit, plain
 from kernels.driver import HELD, POINTS, start_of, visit
 from kernels.select import select, select_mapped
-from sweep import evaluator, plan
+from sweep import plan
 from sweep.execute import DESIGN_ID, Evaluator, Worker, gathered
 from sweep.plan import Plan
 from sweep.resolve import loads
@@ -66,7 +66,7 @@ def test_rows_of_any_blocks_in_any_order(
 ) -> None:
     """Ids and values to the bit, from runs of blocks taken in any order by one worker."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluator, "INTERPRETED_POINTS", 0 if compiled else 10**9)
+        patch.setattr(plan, "WORTH_COMPILING_NS", 0.0 if compiled else 1e18)
         patch.setattr(plan.cut, "__defaults__", (block,))
         ready = Plan(loads(spec(lengths, conditions)), COLUMNS, largest_table=table)
         worker = Worker(Evaluator(ready))
@@ -106,7 +106,7 @@ def highest(loops: Any, program: Any, state: Any, column: int, blocks: int) -> f
 def test_another_kernel_reads_blocks_without_leaving_compiled_code(
     conditions: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluator, "INTERPRETED_POINTS", 0)
+    monkeypatch.setattr(plan, "WORTH_COMPILING_NS", 0.0)
     monkeypatch.setattr(plan.cut, "__defaults__", (30,))
     lengths = (5, 4, 3, 5)
     ready = Plan(loads(spec(lengths, conditions)), COLUMNS, largest_table=20)
@@ -133,19 +133,22 @@ def test_a_block_that_no_input_lets_in_computes_nothing(monkeypatch: pytest.Monk
 
 def test_pieces_of_kernels_are_functions_too() -> None:
     flags, positions = np.array([9, 0, 1, 2, 0, 3]), np.zeros(5, np.int32)
-    assert plain(select)(flags, 1, positions) == 3
-    assert positions[:3].tolist() == [1, 2, 4]
-    assert plain(select_mapped)(flags, 0, np.array([0, 0, 1, 5, 4], np.int32), positions) == 3
-    assert positions[:3].tolist() == [0, 1, 3]
+    ways: list[tuple[Any, Any]] = [(plain(select), plain(select_mapped))]  # over arrays
+    ways.append((getattr(select, "py_func", select), getattr(select_mapped, "py_func", select_mapped)))
+    for one, mapped in ways:
+        assert one(flags, 1, positions) == 3
+        assert positions[:3].tolist() == [1, 2, 4]
+        assert mapped(flags, 0, np.array([0, 0, 1, 5, 4], np.int32), positions) == 3
+        assert positions[:3].tolist() == [0, 1, 3]
 
 
 WALK = """
-from sweep import evaluator
+from sweep import plan
 from sweep.execute import Evaluator, Worker
 from sweep.plan import Plan
 from sweep.resolve import loads
 from kernels.driver import visit
-evaluator.INTERPRETED_POINTS = 0
+plan.WORTH_COMPILING_NS = 0.0
 worker = Worker(Evaluator(Plan(loads({text!r}), ["both"], largest_table=0)))
 print(worker.count(range(1)), sum(visit.stats.cache_hits.values()), sum(visit.stats.cache_misses.values()))
 """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sweep import evaluator, plan
+from sweep import plan
 from sweep.columns import declare, frame, wanted
 from sweep.designs import designs
 from sweep.errors import SpecError
@@ -112,8 +112,8 @@ def test_what_divides_by_zero_divides_alike_everywhere(monkeypatch: pytest.Monke
     space = loads(ODD)
     expected = dict(naive.designs(space, ["by_zero", "counted"]))
     assert expected[0]["by_zero"] == np.inf
-    for points in (10**9, 0):
-        monkeypatch.setattr(evaluator, "INTERPRETED_POINTS", points)
+    for worth in (1e18, 0.0):
+        monkeypatch.setattr(plan, "WORTH_COMPILING_NS", worth)
         found = all_rows(space, ["by_zero", "counted"])
         for name in ("by_zero", "counted"):
             values = dict(zip(found.design_id.tolist(), found.columns[name].tolist(), strict=True))
@@ -137,9 +137,9 @@ def test_compiled_and_interpreted_loops_agree_to_the_last_bit(monkeypatch: pytes
     """No reordering is involved anywhere, so compiling must not move a bit."""
     space = loads(SMALL)
     columns = list(wanted(space))
-    monkeypatch.setattr(evaluator, "INTERPRETED_POINTS", 10**9)
+    monkeypatch.setattr(plan, "WORTH_COMPILING_NS", 1e18)
     slow = all_rows(space, columns)
-    monkeypatch.setattr(evaluator, "INTERPRETED_POINTS", 0)
+    monkeypatch.setattr(plan, "WORTH_COMPILING_NS", 0.0)
     fast = all_rows(space, columns)
     assert slow.design_id.tobytes() == fast.design_id.tobytes()
     for name in columns:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from kernels import compiler
+from kernels.arrays import array_loop
 from kernels.compiler import compiled, interpreted, loop_source, workspace
 from kernels.evaluate import compute, evaluate
 from kernels.graph import Graph, GraphError, Input, Metric, default, metric
@@ -271,10 +272,12 @@ def one_by_one(formula: Formula, pattern: str, seed: int) -> Bits:
 
 
 def assert_same_bits(formula: Formula, pattern: str, graph: Graph = GRAPH, seed: int = 0) -> None:
-    """By the compiled and by the interpreted loop."""
+    """By the compiled and by the interpreted loop, and over arrays."""
     source = loop_source(formula, pattern, graph.kinds, graph.words)
     ours, plain = (evaluated(loop(source), formula, pattern, graph, seed) for loop in (compiled, interpreted))
     assert_equal(ours, plain, formula, graph)
+    over_arrays = array_loop(formula, pattern, graph.kinds, graph.words)
+    assert_equal(ours, evaluated(over_arrays, formula, pattern, graph, seed), formula, graph)
 
 
 def assert_equal(ours: Bits, plain: Bits, formula: Formula, graph: Graph) -> None:
@@ -340,10 +343,12 @@ def test_compiled_loop_gives_the_bits_of_plain_python(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMPUTED)
 def test_a_loop_gives_the_bits_of_one_design_after_another(name: str) -> None:
-    """Interpreted, for every formula: the same operands, the values that kernels.evaluate has for each of them."""
+    """Interpreted and over arrays, for every formula: the values that kernels.evaluate has for the same operands."""
     formula, pattern, seed = mixed(name)
-    loop = interpreted(loop_source(formula, pattern, GRAPH.kinds, GRAPH.words))
-    assert_equal(evaluated(loop, formula, pattern, seed=seed), one_by_one(formula, pattern, seed), formula, GRAPH)
+    expected = one_by_one(formula, pattern, seed)
+    over_arrays = array_loop(formula, pattern, GRAPH.kinds, GRAPH.words)
+    for loop in (interpreted(loop_source(formula, pattern, GRAPH.kinds, GRAPH.words)), over_arrays):
+        assert_equal(evaluated(loop, formula, pattern, seed=seed), expected, formula, GRAPH)
 
 
 @pytest.mark.parametrize("pattern", ["sss", "rrr", "ccc", "bbb", "srb", "bcs", "crr"])
@@ -454,6 +459,7 @@ def test_cache_falls_back_to_a_folder_of_its_own(fresh: pytest.MonkeyPatch, tmp_
 
 LOAD = """
 import numpy as np
+from kernels.arrays import array_loop
 from kernels.compiler import compiled, loop_source, workspace
 from kernels.model import GRAPH
 loop = compiled(loop_source(GRAPH.formula("loss_tokens_term_nats"), "srs", GRAPH.kinds, GRAPH.words))

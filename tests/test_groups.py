@@ -79,7 +79,7 @@ CONDITIONS = {
 def test_a_walk_keeps_what_no_design_beats(objectives: str, conditions: str) -> None:
     names, signs = list(OBJECTIVES[objectives]), list(OBJECTIVES[objectives].values())
     space = loads(SPEC[: SPEC.index("[where]")] + CONDITIONS[conditions])
-    plan = Plan(space, names)
+    plan = Plan(space, names, patience=0.0)
     worker = Worker(Evaluator(plan))
     found = rows(worker, range(plan.box.blocks), names)
     values = np.stack([sign * found.columns[name] for name, sign in OBJECTIVES[objectives].items()], axis=1)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import sweep
 from kernels.model import GRAPH
 from kernels.quantiles import BASES, PERCENTS
-from sweep import draws, evaluator, plan, points
+from sweep import draws, plan, points
 from sweep.catalogue import LAW_COEFFICIENTS, read_rows
 from sweep.cli import cli
 from sweep.database import Database
@@ -102,16 +102,15 @@ def test_a_table_has_the_quantiles_of_a_plain_loop() -> None:
 
 
 def test_loops_that_are_compiled_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One design of 1000 draws is few points enough to be interpreted, twenty are not."""
     given = "[fixed]\nlaw_params = 1e9\nlaw_active_params = 1e9"
     space = loads(f"[axes]\ntrain_tokens = {{ log10 = [9, 12], points = 20 }}\n{given}")
-    assert len(DRAWS) * 20 > evaluator.INTERPRETED_POINTS
+    monkeypatch.setattr(plan, "WORTH_COMPILING_NS", 0.0)
     compiled = all_rows(space, ["loss_nats_p95", "train_tokens"]).columns
     tokens = compiled["train_tokens"].tolist()
     assert compiled["loss_nats_p95"].tolist() == pytest.approx(
         [expected("loss_nats_p95", 1e9, d) for d in tokens], rel=EXACT
     )
-    monkeypatch.setattr(evaluator, "INTERPRETED_POINTS", 10**9)
+    monkeypatch.setattr(plan, "WORTH_COMPILING_NS", 1e18)
     interpreted = all_rows(space, ["loss_nats_p95"]).columns
     assert interpreted["loss_nats_p95"].tobytes() == compiled["loss_nats_p95"].tobytes()
 

@@ -5,7 +5,6 @@ import pytest
 
 import sweep
 from sweep.emptiness import why_empty
-from sweep.evaluator import INTERPRETED_POINTS
 from sweep.removals import tally
 from sweep.resolve import loads, narrow
 
@@ -29,7 +28,6 @@ CONDITIONS = {
 
 def test_counts_and_relaxed_numbers_agree_with_polars() -> None:
     frame = sweep.loads(SPEC).scan().select(COLUMNS).collect()
-    assert len(frame) > INTERPRETED_POINTS
     found = why_empty(narrow(loads(SPEC), CONDITIONS))
     assert len(frame.filter(*CONDITIONS.values())) == 0
     assert found.is_empty

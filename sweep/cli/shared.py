@@ -119,7 +119,8 @@ def notes(space: Space, frame: pl.DataFrame) -> list[str]:
         outside = len(frame) - int(frame["in_fitted_range"].sum())
         if outside:
             said.append(f"{outside} of {len(frame)} rows lie outside the range their law was fitted on: extrapolated")
-    told = ", ".join(f"{name} = {value}" for name, value in space.stated.items() if name in _mattering(space, frame))
+    mattering = _mattering(space, frame)
+    told = ", ".join(f"{name} = {value}" for name, value in space.stated.items() if name in mattering)
     if told:
         said.append(f"defaults in use: {told}; every input: sweep explain --all, or the manifest of a run")
     return said

@@ -70,7 +70,7 @@ def spent(work: Callable[[], object], passes: int = PASSES) -> float:
 
 def given() -> None:
     """The whole plan under given degrees."""
-    plan = Plan(loads(GIVEN, "costplan"), list(COLUMNS))
+    plan = Plan(loads(GIVEN, "costplan"), list(COLUMNS), patience=0.0)
     tables = spent(lambda: Evaluator(plan), 1)
     worker = Worker(Evaluator(plan))
     runs = list(chunks(plan))
@@ -96,7 +96,7 @@ def given() -> None:
 def best() -> None:
     """A search for each design."""
     for what, experts in (("dense", 1), ("64 experts", 64)):
-        plan = Plan(loads(BEST.format(experts=experts), "best"), ["train_layout"])
+        plan = Plan(loads(BEST.format(experts=experts), "best"), ["train_layout"], patience=0.0)
         evaluator = Evaluator(plan)
         tables = spent(lambda plan=plan: Evaluator(plan), 3)  # type: ignore[misc]
         worker = Worker(evaluator)

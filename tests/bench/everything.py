@@ -67,7 +67,7 @@ class Engine:
 
     def __init__(self, space: Space, columns: list[str]) -> None:
         self.columns = columns
-        self.plan = plan = Plan(space, columns)
+        self.plan = plan = Plan(space, columns, patience=0.0)
         self.evaluator = Evaluator(plan)
         self.worker = Worker(self.evaluator)
         self.out = np.zeros(len(columns))
@@ -116,7 +116,7 @@ class Entry:
 def checked(space: Space, columns: list[str], kind: type[rivals.Rival]) -> None:
     """AssertionError when a rival differs from the engine by more than 1e-12 on a small space."""
     small = rivals.shortened(space, 2)
-    plan = Plan(small, columns, largest_table=16)
+    plan = Plan(small, columns, largest_table=16, patience=0.0)
     ours = rows(Worker(Evaluator(plan)), range(plan.box.blocks), columns)
     for expert in (False, True):
         theirs = kind(rivals.Job(small, columns, largest_table=16), expert, points=16).table()

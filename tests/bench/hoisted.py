@@ -170,7 +170,7 @@ def rate(points: int, works: dict[str, Callable[[], Any]]) -> dict[str, float]:
 
 def main() -> None:
     space = replace(load("first-look"), conditions=())
-    plan = Plan(space, OBJECTIVES)
+    plan = Plan(space, OBJECTIVES, patience=0.0)
     evaluator = Evaluator(plan)
     worker = Worker(evaluator)
     gpus, precisions = (len(space.axis(name) or ()) for name in ("gpu", "precision"))

@@ -37,7 +37,7 @@ class Job:
         self, space: Space, columns: Sequence[str], outer: int | None = None, largest_table: float = TABLE_POINTS
     ) -> None:
         self.space, self.columns = space, tuple(columns)
-        self.plan = Plan(space, columns, largest_table)
+        self.plan = Plan(space, columns, largest_table, patience=0.0)
         names = [axis.name for axis in self.plan.axes]
         self.axes = list(self.plan.axes)
         self.sizes = [len(axis) for axis in self.axes]

@@ -54,7 +54,7 @@ def spent(points: int, work: Callable[[], None]) -> float:
 
 def both(space: Space, columns: list[str]) -> tuple[float, float]:
     """Evaluated in blocks, and as a table."""
-    plan = Plan(space, columns)
+    plan = Plan(space, columns, patience=0.0)
     worker = Worker(Evaluator(plan))
 
     def evaluated() -> None:
