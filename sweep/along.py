@@ -18,7 +18,8 @@ from kernels.intervals import Interval, evaluate
 from sweep.boxes import Points
 from sweep.cuts import Group, Target, TooLarge, extremes
 from sweep.question import Question, Thinned, targets
-from sweep.space import Axis, Space
+from sweep.reaching import Reaching, gathered
+from sweep.space import Axis
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -26,6 +27,7 @@ Ints = npt.NDArray[np.int64]
 
 LEAST_PLACES = 16  # of an axis along which halving is worth its while
 CHOICES = 1 << 18  # that are halved together
+SOME = 1 << 14  # of more than that, halved before the others to have something good
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def best_along(found: Thinned, objective: tuple[str, float]) -> Settled | None:
     for axis in sorted(long, key=lambda k: -len(space.axes[k])):
         better = _better(question, axis, objective[0])
         if better is not None:
-            value, at, evaluated = _Halving(space, objective, axis, better).best()
+            value, at, evaluated = _Halving(question, objective, axis, better).best()
             if np.isnan(value):
                 return None
             at[apart] = kept[at[apart]]
@@ -126,29 +128,43 @@ def _along(question: Question, leaves: Sequence[str], axis: int) -> dict[str, In
 class _Halving:
     """The last design along an axis that holds, of all choices along the others."""
 
-    def __init__(self, space: Space, objective: tuple[str, float], axis: int, is_better_further: bool) -> None:
+    def __init__(self, question: Question, objective: tuple[str, float], axis: int, is_better_further: bool) -> None:
+        space = question.space
         self._name, self._sign = objective
         self._axis, self._further = axis, is_better_further
         self._sizes = [len(a) for a in space.axes]
         self._points = Points(space, [self._name])
+        self._reaching = Reaching(space, objective, axis, is_better_further, question.spread[self._name])
         self._evaluated = 0
+        self._best, self._found = np.inf, np.empty((len(self._sizes), 0), np.int64)
 
     def best(self) -> tuple[float, Ints, int]:
         """Its value, where it is, with all that tie, and how many were evaluated. nan where a value is nan."""
         others = [1 if k == self._axis else size for k, size in enumerate(self._sizes)]
-        best, found = np.inf, np.empty((len(others), 0), np.int64)
-        for first in range(0, prod(others), CHOICES):
-            at = np.array(np.unravel_index(np.arange(first, min(first + CHOICES, prod(others))), others), np.int64)
-            last = self._last(at)
-            at, last = at[:, last >= 0], last[last >= 0]
-            values = self._values(at, last)
-            if np.isnan(values).any():
-                return np.nan, found, self._evaluated
-            if len(values) and values.min() <= best:
-                found = found[:, : 0 if values.min() < best else None]
-                best = float(values.min())
-                found = np.concatenate([found, self._ties(at[:, values == best], last[values == best], best)], axis=1)
-        return best, found, self._evaluated
+        few = prod(others) <= CHOICES
+        some = np.arange(prod(others)) if few else np.random.default_rng(CHOICES).integers(0, prod(others), SOME)
+        at = np.array(np.unravel_index(some, others), np.int64)
+        none = np.full(len(some), -1, np.int64)
+        self._take_in(at, none, none + 1 + self._sizes[self._axis] // 2)
+        if not few:
+            for part in gathered(self._reaching.parts(lambda: self._best), CHOICES):
+                for first in range(0, len(part.low), CHOICES):
+                    run = slice(first, first + CHOICES)
+                    self._take_in(part.at[:, run], part.low[run], part.later[run])
+        return self._best, self._found, self._evaluated + self._reaching.evaluated
+
+    def _take_in(self, at: Ints, low: Ints, later: Ints) -> None:
+        """Find the last of each choice that holds and keep the best; low and later as _last takes them."""
+        last = self._last(at, low, later)
+        at, last = at[:, last >= 0], last[last >= 0]
+        values = self._values(at, last)
+        if np.isnan(values).any() or np.isnan(self._best):
+            self._best = np.nan
+        elif len(values) and values.min() <= self._best:
+            better = values.min() < self._best
+            self._best = float(values.min())
+            ties = self._ties(at[:, values == self._best], last[values == self._best], self._best)
+            self._found = ties if better else np.concatenate([self._found, ties], axis=1)
 
     def _placed(self, at: Ints, steps: Ints) -> Ints:
         """Choices at so many steps from the axis's worse end."""
@@ -164,13 +180,15 @@ class _Halving:
             values[positions] = self._sign * found[self._name]
         return values
 
-    def _last(self, at: Ints) -> Ints:
-        """The last step of each choice that holds, -1 for none."""
-        low = np.full(at.shape[1], -1, np.int64)
+    def _last(self, at: Ints, low: Ints, later: Ints | None) -> Ints:
+        """The last step of each choice that holds, -1 for none; low where that one holds, later to be tried first."""
+        low = low.copy()
         high = np.full(at.shape[1], self._sizes[self._axis] - 1, np.int64)
         while (low < high).any():
             open_ = np.flatnonzero(low < high)
             middle = (low[open_] + high[open_] + 1) // 2
+            if later is not None:
+                middle, later = np.maximum(later[open_], low[open_] + 1), None
             holds = np.zeros(len(open_), bool)
             self._evaluated += len(open_)
             for _, positions in self._points.at(self._placed(at[:, open_], middle)):

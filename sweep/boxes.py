@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import ceil, log2, prod
+from math import ceil, inf, log2, prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from kernels.intervals import Interval, as_count, bounds, rounded
 from sweep.cuts import is_cut_to_count
 from sweep.evaluator import Evaluator
-from sweep.plan import Plan
+from sweep.plan import REPEATED, Plan
 from sweep.space import Axis, Space
 from sweep.worker import Worker
 
@@ -53,7 +53,7 @@ class Search:
 
     def __init__(self, space: Space, objectives: Sequence[tuple[str, float]]) -> None:
         self.space, self.objectives = space, objectives
-        self.plan = Plan(space, [name for name, _ in objectives])
+        self.plan = Plan(space, [name for name, _ in objectives], patience=inf)  # its tables are all that is read
         self.evaluator = Evaluator(self.plan)
         self.opened = self.evaluated = 0
         self.sizes = tuple(len(axis) for axis in space.axes)
@@ -250,7 +250,7 @@ class Points:
             sets |= {name: values[place] for name, values in axis.sets.items()}
         row = np.arange(count)
         listed = replace(self._space, axes=(Axis("row", (), sets, row, count),))
-        plan = Plan(listed, self._columns, largest_table=0)
+        plan = Plan(listed, self._columns, largest_table=0, patience=REPEATED)
         worker = Worker(Evaluator(plan))
         with np.errstate(all="ignore"):
             for block in range(plan.box.blocks):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from kernels.intervals import Interval
 from sweep.cuts import Group, Ranges, Target, extremes
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker
-from sweep.plan import Plan
+from sweep.plan import REPEATED, Plan
 from sweep.space import Axis, Space
 
 Ints = npt.NDArray[np.int64]
@@ -92,7 +92,8 @@ class Question:
     def __init__(self, found: Thinned) -> None:
         self.found, self.space = found, found.space
         self.targets = targets(self.space)
-        self.plan = Plan(self.space, [target.name for target in self.targets if not target.is_condition])
+        asked = [target.name for target in self.targets if not target.is_condition]
+        self.plan = Plan(self.space, asked, patience=inf)  # its tables are all that is read
         self.evaluator = Evaluator(self.plan)
         self.ranges = Ranges(self.evaluator, self.walked)
         self.spread = {n: frozenset(self.plan.order[a] for a in v.axes) for n, v in self.plan.values.items()}
@@ -102,7 +103,7 @@ class Question:
         value = self.plan.values[name]
         if name.startswith("_"):
             return Interval(0.0, 1.0)
-        plan = Plan(replace(self.subspace(self.spread[name]), conditions=()), [name])
+        plan = Plan(replace(self.subspace(self.spread[name]), conditions=()), [name], patience=REPEATED)
         worker = Worker(Evaluator(plan))
         found = Interval(np.inf, -np.inf)
         with np.errstate(all="ignore"):

@@ -16,11 +16,11 @@ import numpy.typing as npt
 from kernels.boxtree import are_dominated, build_tree, z_order
 from kernels.epsilon import EpsilonFrontier, cells
 from kernels.pareto import RunningFrontier
-from sweep.along import best_along
+from sweep.along import Settled, best_along
 from sweep.boxes import Search
 from sweep.question import Thinned
 from sweep.space import Space
-from sweep.thinning import thinned
+from sweep.thinning import of_records, thinned
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -114,10 +114,12 @@ def reasoned(
 
     least is the size from which on axes are put together; see thinned.
     """
-    smaller = thinned(space, threads, least)
+    smaller, settled = _settled(space, objectives[0], threads) if len(objectives) == 1 and not epsilon else (None, None)
+    if smaller is None or settled is None or len(settled.unsettled):
+        smaller = thinned(space, threads, least)
+        settled = best_along(smaller, objectives[0]) if len(objectives) == 1 and not epsilon else None
     sizes = [len(axis) for axis in smaller.space.axes]
     known = _Known(len(objectives), epsilon, sizes)
-    settled = best_along(smaller, objectives[0]) if len(objectives) == 1 and not epsilon else None
     opened = evaluated = 0
     if settled is not None:
         known.fold(np.full((settled.at.shape[1], 1), settled.value), settled.at)
@@ -139,6 +141,12 @@ def reasoned(
         ids += members.first[place]
         counts *= members.counts[place]
     return Reasoned(rows, ids, counts, smaller, at, opened, evaluated)
+
+
+def _settled(space: Space, objective: tuple[str, float], threads: int | None) -> tuple[Thinned | None, Settled | None]:
+    """The best of a space as far as it is settled along an axis, before choices are compared with each other."""
+    smaller = of_records(space, threads)
+    return smaller, best_along(smaller, objective) if smaller is not None and smaller.points else None
 
 
 def every_id(found: Reasoned) -> tuple[Floats, Ints]:

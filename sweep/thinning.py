@@ -30,7 +30,7 @@ from sweep.designs import places
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker, chunks, design_ids, each
 from sweep.grouping import best_group
-from sweep.plan import Plan
+from sweep.plan import REPEATED, Plan
 from sweep.question import Finding, Members, Question, Thinned, targets, untouched
 from sweep.space import Axis, Space
 
@@ -47,9 +47,8 @@ def thinned(space: Space, threads: int | None = None, least: int | None = None) 
     """
     least = LARGEST_SCAN if least is None else least
     found = untouched(space)
-    plan = Plan(space, [target.name for target in targets(space) if not target.is_condition])
-    if any(value.node and quantile_of(value.node.formula) for value in plan.values.values()) or not plan.points:
-        return found  # a quantile is not computed design by design
+    if not _is_reasonable(space):
+        return found
     question = Question(found)
     for axis in [axis.name for axis in space.axes]:
         if not question.found.points:  # no choice along some axis meets the conditions
@@ -62,6 +61,30 @@ def thinned(space: Space, threads: int | None = None, least: int | None = None) 
             return replace(question.found, evaluated=smaller.evaluated)
         question = Question(smaller)
     return question.found
+
+
+def of_records(space: Space, threads: int | None = None) -> Thinned | None:
+    """A space with its records put together and sifted, and without the axes that nothing asked for depends on.
+
+    What is left has few choices of records with values that are not known, and was soon found. None where none is left.
+    """
+    if not _is_reasonable(space):
+        return None
+    question = Question(untouched(space))
+    for axis in [axis.name for axis in space.axes]:
+        index = next(k for k, a in enumerate(question.space.axes) if a.name == axis)
+        if not question.group(frozenset([index]), question.ranges).leaves:
+            question = Question(_alone(question, axis, threads))
+    records = frozenset(k for k, axis in enumerate(question.space.axes) if axis.is_words)
+    if records and prod(len(question.space.axes[k]) for k in records) <= MOST_SIBLINGS:
+        return _sifted(question, records, threads)
+    return question.found
+
+
+def _is_reasonable(space: Space) -> bool:
+    """Whether there are designs, and what is asked is computed design by design, as a quantile is not."""
+    plan = Plan(space, [target.name for target in targets(space) if not target.is_condition])
+    return plan.points > 0 and not any(v.node and quantile_of(v.node.formula) for v in plan.values.values())
 
 
 def _alone(question: Question, name: str, threads: int | None) -> Thinned:
@@ -174,7 +197,7 @@ def _leaf_ranges(
 ) -> tuple[dict[str, Interval], dict[str, Interval], int]:
     """The extremes of the values of a group over its own choices: finite ones and all; how many choices that took."""
     subspace = question.subspace(axes)
-    plan = Plan(subspace, leaves)
+    plan = Plan(subspace, leaves, patience=REPEATED)
     evaluator = Evaluator(plan)
     finite: dict[str, Interval] = {}
     whole: dict[str, Interval] = {}
@@ -243,7 +266,7 @@ def _survivors(
     records = [k for k, axis in enumerate(subspace.axes) if axis.is_words and len(axis) > 1]
     siblings = prod(len(subspace.axes[k]) for k in records)
     records = records if 1 < siblings <= MOST_SIBLINGS else []
-    plan = Plan(subspace, [*columns, *leaves], innermost=records)
+    plan = Plan(subspace, [*columns, *leaves], innermost=records, patience=REPEATED)
     evaluator = Evaluator(plan)
     local = threading.local()
     sieves: list[Sieve] = []
@@ -352,7 +375,7 @@ def _leaf_values(
     count = len(at[0])
     row = np.arange(count)
     listed = replace(subspace, axes=(Axis("row", (), sets, row, max(1, count)),))
-    plan = Plan(listed, leaves)
+    plan = Plan(listed, leaves, patience=REPEATED)
     worker = Worker(Evaluator(plan))
     parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in leaves}
     with np.errstate(all="ignore"):
