@@ -53,8 +53,9 @@ class Figure:
     """One measured figure, scored once: what was measured, and what ours takes.
 
     predicted combines the metrics that were asked, in their order, into the same quantity. floor does the same with
-    floor_asks and cannot be more than what is measured. Without asks, reason says why there is no prediction. assumed
-    is what stood in for cells that are empty.
+    floor_asks and cannot be more than what is measured; at_peak with at_peak_asks: the time if every FLOP, what is
+    recomputed too, were done at the dense peak. Without asks, reason says why there is no prediction. assumed is what
+    stood in for cells that are empty.
     """
 
     row: int
@@ -66,6 +67,8 @@ class Figure:
     predicted: Callable[..., float] = float
     floor_asks: tuple[Ask, ...] = ()
     floor: Callable[..., float] = float
+    at_peak_asks: tuple[Ask, ...] = ()
+    at_peak: Callable[..., float] = float
     reason: str = ""
     assumed: tuple[str, ...] = ()
 

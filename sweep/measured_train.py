@@ -87,7 +87,14 @@ def _step(row: Row, figure: Figure) -> Figure:
         return _partly(row, replace(figure, measured=measured), design)
     asks = tuple(Ask("train_tokens_per_s_per_gpu", design | sizes) for sizes in micro_batches(row))
     assumed = ("micro_batch_size: the fastest of 1, 2, 4 and 8",) if len(asks) > 1 else ()
-    return replace(figure, measured=measured, asks=asks, predicted=lambda *rates: 1.0 / max(rates), assumed=assumed)
+    figure = replace(figure, measured=measured, at_peak_asks=_work(design), at_peak=lambda flops, rate: flops / rate)
+    return replace(figure, asks=asks, predicted=lambda *rates: 1.0 / max(rates), assumed=assumed)
+
+
+def _work(design: Design) -> tuple[Ask, ...]:
+    """FLOPs of a token, what is recomputed too, and the dense peak; attention causal, which every run's is."""
+    causal = design | {"attention_flops_convention": "causal"}
+    return tuple(Ask(metric, causal) for metric in ("train_hardware_flops_per_token", "train_peak_flop_per_s"))
 
 
 def _partly(row: Row, figure: Figure, design: Design) -> Figure:
@@ -95,8 +102,13 @@ def _partly(row: Row, figure: Figure, design: Design) -> Figure:
     if not (row.text("hfu") and row.text("mfu")):
         raise NotEvaluated("recompute: which part is done again is not known")
     share = min(1.0, 3.0 * (row.amount("hfu") / row.amount("mfu") - 1.0))
-    asks = tuple(Ask("train_tokens_per_s_per_gpu", design | {"recompute": which}) for which in ("none", "full"))
-    return replace(figure, asks=asks, predicted=lambda none, full: (1.0 - share) / none + share / full)
+    designs = [design | {"recompute": which} for which in ("none", "full")]
+    asks = tuple(Ask("train_tokens_per_s_per_gpu", each) for each in designs)
+    work = tuple(ask for each in designs for ask in _work(each))
+    figure = replace(figure, asks=asks, predicted=lambda none, full: (1.0 - share) / none + share / full)
+    return replace(
+        figure, at_peak_asks=work, at_peak=lambda none, rate, full, _: ((1.0 - share) * none + share * full) / rate
+    )
 
 
 def _layer(metric: str, column: str) -> Callable[[Row, Figure], Figure]:
@@ -110,7 +122,9 @@ def _layer(metric: str, column: str) -> Callable[[Row, Figure], Figure]:
 
 def _hours(row: Row, figure: Figure) -> Figure:
     """A whole run: its hours hold restarts and evaluations too."""
-    design = _base(row) | {"train_tokens": row.amount("train_tokens")}
+    tokens = row.amount("train_tokens")
+    design = _base(row) | {"train_tokens": tokens}
+    figure = replace(figure, at_peak_asks=_work(design), at_peak=lambda flops, rate: tokens * flops / rate / 3600.0)
     return replace(figure, measured=row.amount("gpu_hours"), asks=(Ask("train_gpu_hours", design),))
 
 
