@@ -52,13 +52,18 @@ def run(row: Row) -> Design:
     found: Design = {"mtp_layers": row.text("mtp_layers_trained") or "0"}  # released with them is not trained with them
     if _split(row):
         found["parallelism"] = "given"
-    if row.text("attention_kernel").startswith("unfused"):
+    if row.text("attention_kernel").startswith("unfused") and not kernel_unknown(row):
         found |= {"flash_attention": "0", "dropout": "1"}
     if row.text("internode_gbit_s_per_gpu"):
         found["gpu_scaleout_bit_per_s"] = row.amount("internode_gbit_s_per_gpu") * 1e9
     if "overlap switched off" in row.text("notes"):
         found |= {f"{what}_overlap_share": "0" for what in OVERLAPS}
     return found | _framework(row) | _copies(row) | _runs_of_layers(row)
+
+
+def kernel_unknown(row: Row) -> bool:
+    """Whether a row leaves open which of two kernels its attention is; one that is fused is taken to be used."""
+    return "not said" in row.text("attention_kernel")
 
 
 def _split(row: Row) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kernels.model import GRAPH
 from sweep.measured import Ask, Design, Figure, NotEvaluated, Row, device, shape
-from sweep.measured_runs import held, meter, micro_batches, run
+from sweep.measured_runs import held, kernel_unknown, meter, micro_batches, run
 
 NEEDED = ("train_precision",)
 GIB = 2.0**30
@@ -86,9 +86,10 @@ def _step(row: Row, figure: Figure) -> Figure:
     if row.text("recompute") == "partial":
         return _partly(row, replace(figure, measured=measured), design)
     asks = tuple(Ask("train_tokens_per_s_per_gpu", design | sizes) for sizes in micro_batches(row))
-    assumed = ("micro_batch_size: the fastest of 1, 2, 4 and 8",) if len(asks) > 1 else ()
+    assumed = ["micro_batch_size: the fastest of 1, 2, 4 and 8"] * (len(asks) > 1)
+    assumed += ["attention_kernel: fused where one that is fused and one that is not are named"] * kernel_unknown(row)
     figure = replace(figure, measured=measured, at_peak_asks=_work(design), at_peak=lambda flops, rate: flops / rate)
-    return replace(figure, asks=asks, predicted=lambda *rates: 1.0 / max(rates), assumed=assumed)
+    return replace(figure, asks=asks, predicted=lambda *rates: 1.0 / max(rates), assumed=tuple(assumed))
 
 
 def _work(design: Design) -> tuple[Ask, ...]:

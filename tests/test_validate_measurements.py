@@ -212,6 +212,16 @@ def test_an_iteration_meets_the_time_of_a_token() -> None:
     )  # norms and positions are counted apart
 
 
+def test_an_attention_kernel_that_is_not_said_is_fused() -> None:
+    """karpathy/nanoGPT: "flash" where torch has it, else a matrix of scores; its row leaves open which."""
+    cells = shipped("train").filter(pl.col("id") == "nanogpt-6af05e1").row(0, named=True)
+    assert "not said" in cells["attention_kernel"]
+    unsaid = one("train", cells)
+    fused, stored = (one("train", cells | {"attention_kernel": kernel}) for kernel in ("flash", "unfused"))
+    assert unsaid.predicted == fused.predicted < stored.predicted
+    assert [any("attention_kernel" in words for words in f.assumed) for f in (unsaid, fused)] == [True, False]
+
+
 def test_what_is_printed_twice_is_scored_once() -> None:
     """Rate, time and utilisation of one iteration; the same file weighed by two rows."""
     row = TRAIN | {"tokens_per_s_per_gpu": 819.2, "mfu": 0.5, "printed": "iteration_s;tokens_per_s_per_gpu;mfu"}
