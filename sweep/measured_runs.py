@@ -44,6 +44,7 @@ METERS = {  # what a figure of memory shows, by words of memory_kind
     "nvidia-smi": "train_device_bytes_per_gpu",
     "device total": "train_device_bytes_per_gpu",
 }
+MICRO_BATCHES = (1, 2, 4, 8)  # of which one is the fastest where a row does not say
 OVERLAPS = ("tensor", "tensor_forward", "context", "expert", "pipeline", "data")
 
 
@@ -126,9 +127,31 @@ def _runs_of_layers(row: Row) -> Design:
     return {}
 
 
-def micro_batches(row: Row) -> list[Design]:
-    """The micro batch of a row; where a layout is known but for it, those that its authors will have tried."""
+def layouts(row: Row) -> list[Design]:
+    """What a layout leaves open, filled as its authors may have; nothing where it says all or a batch is not known.
+
+    Micro batches of 1, 2, 4 and 8 sequences. Where Megatron-Core does not say its schedule, runs of layers a stage, as
+    NeMo 24.07 prints them for the models that NeMo 24.05 leaves them out of: any number that divides the layers, with
+    micro batches that the stages divide (Megatron-Core, pipeline_parallel/schedules.py).
+    """
     batch, replicas = row.number_of("global_batch_size"), row.number_of("data_parallel")
-    if row.text("micro_batch_size") or not (batch and replicas and _split(row)):
+    if not (batch and replicas and _split(row)):
         return [{}]
-    return [{"micro_batch_size": str(size)} for size in (1, 2, 4, 8) if batch % (replicas * size) == 0] or [{}]
+    printed = row.number_of("micro_batch_size")
+    sizes = [printed] if printed else [size for size in MICRO_BATCHES if batch % (replicas * size) == 0]
+    found: list[Design] = []
+    for size in sizes:
+        design: Design = {} if printed else {"micro_batch_size": str(size)}
+        runs = _interleaves(row, batch / (replicas * size))
+        found += [design | {"pipeline_interleave": str(count)} for count in runs] or [design]
+    return found or [{}]
+
+
+def _interleaves(row: Row, micro_batches: float) -> list[int]:
+    """Runs of layers a stage that a row leaves open; none where it does not."""
+    stages, layers = row.number_of("pipeline_parallel"), row.number_of("num_layers")
+    told = row.text("pipeline_interleave") or row.text("pipeline_schedule") or row.text("pipeline_uneven")
+    if told or not (stages and layers and stages > 1) or _framework(row).get("train_framework") != "megatron_te":
+        return []
+    most = int(layers // stages) if micro_batches % stages == 0 else 1
+    return [1, *(count for count in range(2, most + 1) if layers % (stages * count) == 0)]

@@ -7,12 +7,12 @@ by the convention that its source declares, and one that declares none is not ev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kernels.model import GRAPH
 from sweep.measured import Ask, Design, Figure, NotEvaluated, Row, device, shape
-from sweep.measured_runs import held, kernel_unknown, meter, micro_batches, run
+from sweep.measured_runs import held, kernel_unknown, layouts, meter, run
 
 NEEDED = ("train_precision",)
 GIB = 2.0**30
@@ -29,6 +29,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "activation_memory_gib": ("activation_memory_gib",),
     "layer_s": ("iteration_s",),
     "layer_forward_s": ("forward_s",),
+}
+OPEN = {  # what a layout may leave open, and what is taken for it
+    "micro_batch_size": "the fastest of 1, 2, 4 and 8 that fits",
+    "pipeline_interleave": "the fastest that fits of those that divide the layers, in Megatron-Core and NeMo",
 }
 GIVEN = ("train_tokens",)  # printed, but what the rest is measured over
 # Columns that are inputs of the same name, where the graph has that input and the metric asked for leads to it.
@@ -85,11 +89,21 @@ def _step(row: Row, figure: Figure) -> Figure:
     measured, design = _token_s(row), _base(row)
     if row.text("recompute") == "partial":
         return _partly(row, replace(figure, measured=measured), design)
-    asks = tuple(Ask("train_tokens_per_s_per_gpu", design | sizes) for sizes in micro_batches(row))
-    assumed = ["micro_batch_size: the fastest of 1, 2, 4 and 8"] * (len(asks) > 1)
+    designs = [design | layout for layout in layouts(row)]
+    open_ = {name for each in designs for name in each.keys() - design.keys()} if len(designs) > 1 else set()
+    assumed = [f"{name}: {OPEN[name]}" for name in sorted(open_)]
     assumed += ["attention_kernel: fused where one that is fused and one that is not are named"] * kernel_unknown(row)
+    metrics = ("train_tokens_per_s_per_gpu", "train_fits") if len(designs) > 1 else ("train_tokens_per_s_per_gpu",)
+    asks = tuple(Ask(metric, each) for metric in metrics for each in designs)
     figure = replace(figure, measured=measured, at_peak_asks=_work(design), at_peak=lambda flops, rate: flops / rate)
-    return replace(figure, asks=asks, predicted=lambda *rates: 1.0 / max(rates), assumed=tuple(assumed))
+    return replace(figure, asks=asks, predicted=lambda *found: 1.0 / found[fastest(found)], assumed=tuple(assumed))
+
+
+def fastest(rates_then_fits: Sequence[float]) -> int:
+    """Which of some layouts is the fastest that fits, of all where none does: rates, then whether each fits."""
+    count = max(1, len(rates_then_fits) // 2)
+    rates, fits = rates_then_fits[:count], rates_then_fits[count:]
+    return max(range(count), key=lambda k: (bool(fits) and fits[k] > 0.0, rates[k]))
 
 
 def _work(design: Design) -> tuple[Ask, ...]:

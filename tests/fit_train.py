@@ -17,7 +17,7 @@ import polars as pl
 
 from kernels.model import GRAPH
 from sweep import asked, measured_train
-from sweep.measured import Row, read
+from sweep.measured import Design, Figure, Row, read
 from sweep.points import evaluate_rows
 from tests.vectorised import Vectorised
 
@@ -33,12 +33,13 @@ NOTES_ASIDE = ("outlier", "offload dominates")
 
 @dataclass(frozen=True)
 class Rows:
-    """Measured seconds beside the inputs of each row; what says which rows are which."""
+    """Measured seconds beside the inputs of each row; what says which rows are which, and whether a layout is told."""
 
     measured: Array
     inputs: Values
     cells: list[Mapping[str, str]]
     quantity: Array
+    told: Array
 
     def column(self, name: str) -> Array:
         return np.array([cells.get(name, "") for cells in self.cells])
@@ -68,16 +69,17 @@ class Number:
 def load(path: Path) -> Rows:
     """The rows of a file of measurements that the model of a step has something to say of."""
     frame = pl.read_csv(path, infer_schema=False)
-    kept: list[tuple[Row, str, float, Any]] = []
+    kept: list[tuple[Row, Figure]] = []
     for row in read(frame, str(path), measured_train.NEEDED):
         if row.set_aside:
             continue
         kept.extend(
-            (row, figure.quantity, figure.measured, figure.asks[0].design)
+            (row, figure)
             for figure in measured_train.figures(row)
-            if figure.quantity in ("train_token_s", "layer_s", "layer_forward_s") and len(figure.asks) == 1
+            if figure.quantity in ("train_token_s", "layer_s", "layer_forward_s") and _one_or_best(figure)
         )
-    designs = [design for *_, design in kept]
+    answers = asked.Answers(ask for _, figure in kept for ask in figure.asks if len(figure.asks) > 1)
+    designs = [_design(figure, answers) for _, figure in kept]
     columns = asked._read(list(WANTED), {})
     table = pl.DataFrame({n: asked._column(n, designs) for n in columns}, schema=dict.fromkeys(columns, pl.String))
     leaves = Vectorised(GRAPH, WANTED).leaves
@@ -87,8 +89,24 @@ def load(path: Path) -> Rows:
     inputs = {n: _numpy(found[f"{n}_computed" if n in table.columns else n])[good] for n in leaves}
     rows = [entry for entry, use in zip(kept, good, strict=True) if use]
     return Rows(
-        np.array([m for _, _, m, _ in rows]), inputs, [r.cells for r, *_ in rows], np.array([q for _, q, *_ in rows])
+        np.array([figure.measured for _, figure in rows]),
+        inputs,
+        [row.cells for row, _ in rows],
+        np.array([figure.quantity for _, figure in rows]),
+        np.array([len(figure.asks) == 1 for _, figure in rows]),
     )
+
+
+def _one_or_best(figure: Figure) -> bool:
+    """Whether a figure is the time of one layout, told or chosen; not a mean of two."""
+    return len(figure.asks) == 1 or any(ask.metric == "train_fits" for ask in figure.asks)
+
+
+def _design(figure: Figure, answers: asked.Answers) -> Design:
+    """The layout of a figure; of several, the one that is chosen under the numbers in data."""
+    if len(figure.asks) == 1:
+        return figure.asks[0].design
+    return figure.asks[measured_train.fastest([answers(ask)[0] for ask in figure.asks])].design
 
 
 def _numpy(series: pl.Series) -> Array:
@@ -131,7 +149,7 @@ def taught(rows: Rows) -> Array:
     """The rows that are fitted on."""
     aside = np.isin(rows.column("source_group"), ASIDE) | rows.holds("notes", NOTES_ASIDE)
     long = rows.holds("source_group", ("stas-upgrade",)) & rows.holds("sequence_length", ("65536", "131072"))
-    return (~aside & (rows.column("micro_batch_size") != "")) | long
+    return (~aside & (rows.column("micro_batch_size") != "") & rows.told) | long
 
 
 class Fit:

@@ -241,6 +241,36 @@ def test_formulas_and_doubtful_rows_stand_in_no_line() -> None:
     assert "CHECK" in str(found.aside)
 
 
+OPEN = TRAIN | {
+    "num_gpus": 16, "global_batch_size": 16, "tensor_parallel": 1, "pipeline_parallel": 4, "data_parallel": 4,
+    "micro_batch_size": 1, "framework": "NeMo 24.05", "recompute": "none",
+}  # fmt: skip
+
+
+def test_runs_of_layers_that_nemo_leaves_open_are_the_fastest_that_fits() -> None:
+    """32 layers on 4 stages, 4 micro batches: 1, 2, 4 or 8 runs a stage, of which the most wait least."""
+    unsaid = one("train", OPEN)
+    runs = {count: one("train", OPEN | {"pipeline_interleave": count}).predicted for count in (1, 2, 4, 8)}
+    assert unsaid.predicted == min(runs.values()) < runs[1]
+    assert any("pipeline_interleave" in words for words in unsaid.assumed)
+    plain = one("train", OPEN | {"pipeline_schedule": "1f1b"})
+    assert (plain.predicted, plain.assumed) == (runs[1], ())
+
+
+@pytest.mark.parametrize("cells", [{"framework": "Megatron-DeepSpeed"}, {"micro_batch_size": 2}, {"num_layers": 31}])
+def test_layers_are_not_interleaved_where_they_cannot_be(cells: dict[str, object]) -> None:
+    """Not in DeepSpeed's schedule, nor with 2 micro batches in 4 stages, nor a prime number of layers."""
+    design = OPEN | {"model": "mine"} | cells
+    assert one("train", design).predicted == one("train", design | {"pipeline_schedule": "1f1b"}).predicted
+
+
+def test_the_layout_that_is_chosen_fits() -> None:
+    """Rates of three layouts, then whether each fits: the fastest of those that do, of all where none does."""
+    assert measured_train.fastest([3.0, 2.0, 1.0, 0.0, 1.0, 1.0]) == 1
+    assert measured_train.fastest([1.0, 3.0, 2.0, 0.0, 0.0, 0.0]) == 1
+    assert measured_train.fastest([1.0]) == 0
+
+
 class Later:
     """A graph with what a model of a training step and its memory will need."""
 
