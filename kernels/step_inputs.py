@@ -27,6 +27,10 @@ PRECISION = (
 FRAMEWORK = (
     _share("framework_overhead_share", "work of a layer beyond what is counted, and gaps between kernels, as a share"),
     _share("tensor_forward_overlap_share", "share of the forward pass' tensor parallel collectives that matmuls hide"),
+    _share(
+        "copies_overlap_share",
+        "share of gradients' sum over copies of sharded weights that passes hide; at least data_overlap_share",
+    ),
     _factor("flash_attention_factor", "what fused attention reaches on long sequences over what a large matmul does"),
     _factor("collective_rails", "network cards of a domain that the ring of a collective uses at most", 1e9),
 )

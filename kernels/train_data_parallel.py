@@ -69,22 +69,19 @@ def data_exchange_s(
     zero_stage,
     gradient_exchange_bytes,
     gather_exchange_bytes,
-    copies_exchange_bytes,
     gradient_rounds,
     data_byte_per_s,
     data_ring_s,
     shard_byte_per_s,
     shard_ring_s,
-    scaleout_byte_per_s,
     micro_batches,
     stage_layers,
     data_ranks,
 ):
-    """All collectives of data parallel ranks in a step, as if nothing hid them."""
+    """Collectives of the data parallel ranks that share weights or states in a step, as if nothing hid them."""
     once = gradient_exchange_bytes / data_byte_per_s + (gradient_rounds + 1.0) * data_ring_s
     each = gather_exchange_bytes / shard_byte_per_s + 3.0 * stage_layers * shard_ring_s
-    copies = copies_exchange_bytes / scaleout_byte_per_s if copies_exchange_bytes > 0.0 else 0.0
-    every = micro_batches * each + copies if zero_stage == 3 else once
+    every = micro_batches * each if zero_stage == 3 else once
     return every if data_ranks > 1 else 0.0
 
 
@@ -93,6 +90,20 @@ def data_wait_s(zero_stage, data_exchange_s, slowest_stage_s, micro_batches, dat
     """What a step waits for data parallel collectives."""
     passes = slowest_stage_s * (micro_batches if zero_stage > 1 else 1.0)
     return max(data_exchange_s * (1.0 - data_overlap_share), data_exchange_s - data_overlap_share * passes)
+
+
+@metric(unit="s", source=f"{FSDP}: hybrid sharding")
+def copies_exchange_s(zero_stage, copies_exchange_bytes, scaleout_byte_per_s):
+    """Gradients of sharded weights summed over copies, once a step, as if nothing hid it."""
+    each = copies_exchange_bytes / scaleout_byte_per_s if copies_exchange_bytes > 0.0 else 0.0
+    return each if zero_stage == 3 else 0.0
+
+
+@metric(unit="s", source="the framework's row: a stream of its own, layer by layer; else as data_wait_s")
+def copies_wait_s(copies_exchange_s, slowest_stage_s, data_overlap_share, copies_overlap_share):
+    """What a step waits for that sum; the last micro batch hides it, on links other than those of its gathers."""
+    share = max(data_overlap_share, copies_overlap_share)
+    return max(copies_exchange_s * (1.0 - share), copies_exchange_s - share * slowest_stage_s)
 
 
 @metric(

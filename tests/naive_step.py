@@ -349,12 +349,19 @@ def exchange_s(d: Design, batches: int) -> float:
     for _ in range(batches):
         for _ in range(3 * per):  # weights forward, weights backward, gradients, layer by layer
             time += ring(d, shards, apart, bytes_of(shards, d["weight_bytes_per_param"]) / per, rails)
-    copies = ranks // shards
-    if copies > 1:
-        whole = (alike + experts) / shards * d["weight_bytes_per_param"]
-        out = d["gpu_scaleout_bit_per_s"] / 8 * d["scaleout_share"]
-        time += 2 * whole * (copies - 1) / copies / out
     return time
+
+
+def copies_s(d: Design) -> float:
+    """Gradients of sharded weights summed over copies."""
+    ranks = d["data_parallel"] * d["context_parallel"]
+    shards = min(d["optimizer_shard_ranks"], ranks)
+    copies = ranks // shards
+    if d["zero_stage"] < 3 or copies == 1:
+        return 0.0
+    whole = sum(held(d)) / shards * d["weight_bytes_per_param"]
+    out = d["gpu_scaleout_bit_per_s"] / 8 * d["scaleout_share"]
+    return float(2 * whole * (copies - 1) / copies / out)
 
 
 def optimizer_s(d: Design) -> float:
@@ -384,5 +391,7 @@ def step_s(d: Design) -> float:
     hiding = batches * slowest if d["zero_stage"] > 1 else slowest
     share = d["data_overlap_share"]
     wait = max(exchange * (1 - share), exchange - share * hiding)
+    summed, beside = copies_s(d), max(share, d["copies_overlap_share"])
+    wait += max(summed * (1 - beside), summed - beside * slowest)
     passes = batches * slowest + filling * mean + (batches + filling) * transfers_s(d)
     return float(passes + wait + optimizer_s(d))

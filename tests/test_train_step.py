@@ -19,7 +19,7 @@ pytestmark = pytest.mark.nojit
 
 Number = int | float | str
 Design = dict[str, Number]
-STEP_PARTS = ("passes_s", "pipeline_bubble_s", "pipeline_wait_s", "data_wait_s", "optimizer_step_s")
+STEP_PARTS = ("passes_s", "pipeline_bubble_s", "pipeline_wait_s", "data_wait_s", "copies_wait_s", "optimizer_step_s")
 
 
 @lru_cache
@@ -146,6 +146,18 @@ def test_better_hardware_and_more_overlap_never_slow_a_step(name: str) -> None:
         assert value("train_step_s", design, **{faster: 2.0 * float(d[faster])}) <= before * (1 + 1e-12), faster
     for share in ("tensor", "tensor_forward", "context", "expert", "pipeline", "data"):
         assert value("train_step_s", design, **{f"{share}_overlap_share": 1.0}) <= before * (1 + 1e-12), share
+
+
+def test_copies_of_sharded_weights_are_summed_behind_the_backward_pass_as_far_as_the_framework_does() -> None:
+    """PyTorch's hybrid shards: a layer's gradients at once, so that a step waits for what is longer than its passes."""
+    hybrid = DESIGNS["hybrid shard"]
+    names = ["copies_exchange_s", "copies_wait_s", "slowest_stage_s"]
+    common = values(names, hybrid, copies_overlap_share=0.0, data_overlap_share=0.6)
+    assert common["copies_wait_s"] == pytest.approx(0.4 * common["copies_exchange_s"])
+    torch = values(names, hybrid | {"train_framework": "fsdp_compiled"})
+    assert torch["copies_exchange_s"] > 0.0
+    assert torch["copies_wait_s"] == max(0.0, torch["copies_exchange_s"] - torch["slowest_stage_s"])
+    assert value("copies_wait_s", hybrid, zero_stage=2) == 0.0
 
 
 def test_one_gpu_waits_for_nobody() -> None:
