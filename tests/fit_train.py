@@ -4,11 +4,14 @@
 every group before and after; with `--leave-out`, each group's errors under numbers fitted on all the others. Rows weigh
 so that a group counts as the root of its size. The error is that of the logarithm of time, less and less per unit
 beyond 8 %, so that a few odd rows do not pull; steps are damped Gauss-Newton ones.
+
+A device that a single source ran a single model on has a level of its own that is fitted last, to its rows alone, and
+moves nothing else; in the fit, and where its group is left out, it is as its kin.
 """
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,9 @@ Values = dict[str, Array]
 WANTED = ("train_tokens_per_s_per_gpu", "layer_s", "layer_forward_s")
 SCALE = 0.08  # of an error in the logarithm, beyond which it counts less
 HOPPER, BLACKWELL, TPU = ("h100", "h200"), ("b200", "b300", "gb"), ("tpu",)
+LEVEL = "gpu_matmul_factor"
+OWN = {"matmuls on TPU v4": ("tpu_v4",), "matmuls on Volta": ("v100",)}  # devices with a level of their own
+LEVELS = np.arange(0.5, 1.5, 0.01)  # that are tried
 # rows that predict but do not teach: layouts half known, swapping to host memory, out of memory by their authors' notes
 ASIDE = ("megatron-core-h100", "narayanan-t1", "nanogpt")
 NOTES_ASIDE = ("outlier", "offload dominates")
@@ -152,12 +158,21 @@ def taught(rows: Rows) -> Array:
     return (~aside & (rows.column("micro_batch_size") != "") & rows.told) | long
 
 
+def as_kin(rows: Rows) -> Rows:
+    """Devices with a level of their own at that of their kin: TPU v4 as v5, Volta as Ampere."""
+    levels = rows.inputs[LEVEL].copy()
+    for words, kin in ((OWN["matmuls on TPU v4"], ("tpu_v5",)), (OWN["matmuls on Volta"], ("a100",))):
+        levels[rows.holds("gpu", words)] = levels[rows.holds("gpu", kin)][0]
+    return replace(rows, inputs=rows.inputs | {LEVEL: levels})
+
+
 class Fit:
     """The step's model on arrays of rows, and its fit."""
 
     def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-        self.numbers = numbers(rows)
+        self.data = rows.inputs
+        self.rows = as_kin(rows)
+        self.numbers = numbers(self.rows)
         self._metrics = Vectorised(GRAPH, WANTED)
 
     def logs(self, found: Values) -> Array:
@@ -179,6 +194,24 @@ class Fit:
 
     def errors(self, free: Array) -> Array:
         return np.exp(self.logs(self._metrics(self.inputs(free)))) - 1.0
+
+    def before(self) -> Array:
+        """Errors of the numbers in data."""
+        return np.exp(self.logs(self._metrics(self.data))) - 1.0
+
+    def own(self, free: Array, errors: Array) -> dict[str, float]:
+        """The levels of devices that have their own, under these numbers; their rows' errors are put in place."""
+        found = self._metrics(self.inputs(free))
+        best: dict[str, float] = {}
+        for label, words in OWN.items():
+            where = self.rows.holds("gpu", words) & (self.rows.quantity == "train_token_s")
+            tried = [
+                self.logs(self._metrics({**found, LEVEL: np.where(where, level, found[LEVEL])}, [LEVEL]))[where]
+                for level in LEVELS
+            ]
+            least = int(np.argmin([_cost(error, np.ones(len(error))) for error in tried]))
+            best[label], errors[where] = float(LEVELS[least]), np.exp(tried[least]) - 1.0
+        return best
 
     def solve(self, weights: Array, steps: int = 30) -> Array:
         """The free numbers that make the weighted, damped errors least."""
@@ -235,13 +268,17 @@ def main() -> None:
     options = parser.parse_args()
     rows = load(options.measurements)
     fit, groups, teaching = Fit(rows), rows.column("source_group"), taught(rows)
-    before = fit.errors(fit.start())
+    before = fit.before()
     free = fit.solve(weights(groups, teaching))
     after = fit.errors(free)
+    own = fit.own(free, after)
     for number, start, at in zip(fit.numbers, fit.start(), free, strict=True):
         print(
             f"{number.label:26} {number.name:30} in data {number.value(start):10.4g}  fitted {number.value(at):10.4g}"
         )
+    for label, level in own.items():
+        stands = rows.inputs[LEVEL][rows.holds("gpu", OWN[label])][0]
+        print(f"{label:26} {LEVEL:30} in data {stands:10.4g}  fitted {level:10.4g}  alone")
     steps = rows.quantity == "train_token_s"
     named: list[tuple[str, Array]] = [
         (g, (groups == g) & steps) for g in dict.fromkeys(groups) if ((groups == g) & steps).any()
