@@ -17,7 +17,7 @@ def fastest_layout(
     gradient_bytes_per_param, master_bytes_per_param, state_bytes_per_param, table_state_bytes_per_param,
     logit_bytes, in_place_activation, attention_copies, context_output_copy, alternate_matmuls,
     stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes, batch_sequences,
-    global_batch_size, train_cast_bytes, framework_overhead_share, tensor_forward_overlap_share,
+    global_batch_size, train_cast_bytes, framework_overhead_share, tensor_kernel_overlap_share,
     copies_overlap_share, collective_rails, collective_launch_s, scaleup_hop_s, scaleout_hop_s,
     grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor, tensor_overlap_share,
     context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share, gpu_scaleup_domain,
@@ -195,8 +195,9 @@ def fastest_layout(
                     tensor_exchange_s__share = ((2.0 * (tensor_parallel - 1.0)) / tensor_parallel)
                     tensor_exchange_s__bytes_each = (((activation_tokens * hidden_size) * activation_element_bytes) * tensor_exchange_s__share)
                     tensor_exchange_s = float(((2.0 * ((tensor_exchange_s__bytes_each / tensor_byte_per_s) + (2.0 * tensor_ring_s))) if (tensor_parallel > 1) else 0.0))
-                    tensor_forward_s = float((tensor_exchange_s * (1.0 - tensor_forward_overlap_share)))
-                    tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_overlap_share)))
+                    tensor_forward_s = float((tensor_exchange_s * (1.0 - tensor_kernel_overlap_share)))
+                    tensor_backward_s__hidden = maximum(tensor_overlap_share, tensor_kernel_overlap_share)
+                    tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_backward_s__hidden)))
                     context_forward_s__rounds = (context_parallel - 1.0)
                     context_forward_s__passed = (context_forward_s__rounds * (((activation_tokens * context_bytes_per_token) / context_byte_per_s) + collective_launch_s))
                     context_forward_s = float(((context_forward_s__passed * (1.0 - context_overlap_share)) if (context_parallel > 1) else 0.0))

@@ -26,7 +26,9 @@ PRECISION = (
 
 FRAMEWORK = (
     _share("framework_overhead_share", "work of a layer beyond what is counted, and gaps between kernels, as a share"),
-    _share("tensor_forward_overlap_share", "share of the forward pass' tensor parallel collectives that matmuls hide"),
+    _share(
+        "tensor_kernel_overlap_share", "share of tensor parallel collectives that matmul kernels hide, in both passes"
+    ),
     _share(
         "copies_overlap_share",
         "share of gradients' sum over copies of sharded weights that passes hide; at least data_overlap_share",

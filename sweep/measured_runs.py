@@ -45,7 +45,7 @@ METERS = {  # what a figure of memory shows, by words of memory_kind
     "device total": "train_device_bytes_per_gpu",
 }
 MICRO_BATCHES = (1, 2, 4, 8)  # of which one is the fastest where a row does not say
-OVERLAPS = ("tensor", "tensor_forward", "context", "expert", "pipeline", "data")
+OVERLAPS = ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data")
 
 
 def run(row: Row) -> Design:

@@ -178,8 +178,9 @@ def tensor_s(d: Design, backward: bool) -> float:
     whole = tokens(d) * d["hidden_size"] * d["activation_element_bytes"]
     once = ring(d, d["tensor_parallel"], 1, whole)
     if not backward:
-        return float(4 * once * (1 - d["tensor_forward_overlap_share"]))
-    return float((6 if d["sequence_parallel"] else 4) * once * (1 - d["tensor_overlap_share"]))
+        return float(4 * once * (1 - d["tensor_kernel_overlap_share"]))
+    hidden = max(d["tensor_overlap_share"], d["tensor_kernel_overlap_share"])
+    return float((6 if d["sequence_parallel"] else 4) * once * (1 - hidden))
 
 
 def context_s(d: Design) -> float:

@@ -144,8 +144,18 @@ def test_better_hardware_and_more_overlap_never_slow_a_step(name: str) -> None:
         *("gpu_scaleup_domain", "gpu_matmul_factor"),
     ):
         assert value("train_step_s", design, **{faster: 2.0 * float(d[faster])}) <= before * (1 + 1e-12), faster
-    for share in ("tensor", "tensor_forward", "context", "expert", "pipeline", "data"):
+    for share in ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data"):
         assert value("train_step_s", design, **{f"{share}_overlap_share": 1.0}) <= before * (1 + 1e-12), share
+
+
+def test_kernels_that_send_while_they_multiply_hide_as_much_in_both_passes() -> None:
+    """Transformer Engine's overlap of collectives and GEMMs; without it, only the backward pass hides a share."""
+    names = ["tensor_exchange_s", "tensor_forward_s", "tensor_backward_s"]
+    for kernels, common in ((0.9, 0.6), (0.0, 0.6)):
+        shares = {"tensor_kernel_overlap_share": kernels, "tensor_overlap_share": common, "sequence_parallel": 0}
+        exchange, forward, backward = (v for v in values(names, LLAMA, **shares).values())
+        assert forward == pytest.approx((1.0 - kernels) * exchange)
+        assert backward == pytest.approx((1.0 - max(kernels, common)) * exchange)
 
 
 def test_copies_of_sharded_weights_are_summed_behind_the_backward_pass_as_far_as_the_framework_does() -> None:
