@@ -15,13 +15,13 @@ def fastest_layout(
     mtp_layers, sequence_length, recompute, num_gpus, num_heads, num_kv_heads, ffn_size, experts_per_token,
     expert_ffn_size, num_moe_layers, flash_attention, dropout, activation_element_bytes, weight_bytes_per_param,
     gradient_bytes_per_param, master_bytes_per_param, state_bytes_per_param, table_state_bytes_per_param,
-    logit_bytes, in_place_activation, attention_copies, context_output_copy, alternate_matmuls,
-    stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes, batch_sequences,
-    global_batch_size, train_cast_bytes, framework_overhead_share, tensor_kernel_overlap_share,
+    host_bytes_per_param, logit_bytes, in_place_activation, attention_copies, context_output_copy,
+    alternate_matmuls, stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes,
+    batch_sequences, global_batch_size, train_cast_bytes, framework_overhead_share, tensor_kernel_overlap_share,
     copies_overlap_share, collective_rails, collective_launch_s, scaleup_hop_s, scaleout_hop_s,
     grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor, tensor_overlap_share,
-    context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share, gpu_scaleup_domain,
-    num_softmax_layers, linear_key_width, linear_value_width, linear_attention_matrix_params,
+    context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share, host_byte_per_s,
+    gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width, linear_attention_matrix_params,
     attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params, dense_ffn_vector_params,
     moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params, embedding_width,
     params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel, most_pipeline_parallel,
@@ -420,14 +420,15 @@ def fastest_layout(
                                 copies_exchange_s = float((copies_exchange_s__each if (zero_stage == 3) else 0.0))
                                 copies_wait_s__share = maximum(data_overlap_share, copies_overlap_share)
                                 copies_wait_s = float(maximum((copies_exchange_s * (1.0 - copies_wait_s__share)), (copies_exchange_s - (copies_wait_s__share * slowest_stage_s))))
-                                optimizer_step_s__ranks = (optimizer_shard_ranks if (zero_stage > 0) else 1)
-                                optimizer_step_s__expert_ranks = (maximum(1.0, (optimizer_shard_ranks / expert_parallel)) if (zero_stage > 0) else 1.0)
-                                optimizer_step_s__stepped = ((stepped_params_per_gpu / optimizer_step_s__ranks) + (stepped_expert_params_per_gpu / optimizer_step_s__expert_ranks))
-                                optimizer_step_s__cleared = (optimizer_step_s__stepped if (zero_stage > 1) else (stepped_params_per_gpu + stepped_expert_params_per_gpu))
+                                own_params_per_gpu__ranks = (optimizer_shard_ranks if (zero_stage > 0) else 1)
+                                own_params_per_gpu__expert_ranks = (maximum(1.0, (optimizer_shard_ranks / expert_parallel)) if (zero_stage > 0) else 1.0)
+                                own_params_per_gpu = float(((stepped_params_per_gpu / own_params_per_gpu__ranks) + (stepped_expert_params_per_gpu / own_params_per_gpu__expert_ranks)))
+                                host_step_s = float(((own_params_per_gpu * host_bytes_per_param) / host_byte_per_s))
+                                optimizer_step_s__cleared = (own_params_per_gpu if (zero_stage > 1) else (stepped_params_per_gpu + stepped_expert_params_per_gpu))
                                 optimizer_step_s__states = (((3.0 * master_bytes_per_param) + (2.0 * state_bytes_per_param)) + weight_bytes_per_param)
-                                optimizer_step_s__moved = ((optimizer_step_s__stepped * ((4.0 * gradient_bytes_per_param) + optimizer_step_s__states)) + (optimizer_step_s__cleared * gradient_bytes_per_param))
+                                optimizer_step_s__moved = ((own_params_per_gpu * ((4.0 * gradient_bytes_per_param) + optimizer_step_s__states)) + (optimizer_step_s__cleared * gradient_bytes_per_param))
                                 optimizer_step_s = float((optimizer_step_s__moved / elementwise_byte_per_s))
-                                train_step_s = float((((pipelined_s + data_wait_s) + copies_wait_s) + optimizer_step_s))
+                                train_step_s = float(((((pipelined_s + data_wait_s) + copies_wait_s) + optimizer_step_s) + host_step_s))
                                 if train_step_s < least:
                                     least = train_step_s
                                     found = float((tensor_parallel + (1024 * (context_parallel + (1024 * (expert_parallel + (1024 * (pipeline_parallel + (1024 * (pipeline_interleave + (128 * (log2(micro_batch_size) + (16 * zero_stage)))))))))))))

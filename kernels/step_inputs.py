@@ -57,6 +57,7 @@ STEP = (
     _share("expert_overlap_share", "share of the exchange between experts that other work hides"),
     _share("pipeline_overlap_share", "share of the transfers between stages that passes hide"),
     _share("data_overlap_share", "share of data parallel collectives that passes can hide"),
+    Input("host_byte_per_s", "byte/s", "float", "bytes that a host moves in its memory to step what a GPU holds", 1.0),
 )  # fmt: skip
 
 STEP_INPUTS: tuple[Input, ...] = (*GPU, *PRECISION, *FRAMEWORK, *STEP)

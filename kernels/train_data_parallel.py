@@ -106,17 +106,32 @@ def copies_wait_s(copies_exchange_s, slowest_stage_s, data_overlap_share, copies
     return max(copies_exchange_s * (1.0 - share), copies_exchange_s - share * slowest_stage_s)
 
 
+@metric(unit="", source=ZERO)
+def own_params_per_gpu(
+    stepped_params_per_gpu, stepped_expert_params_per_gpu, zero_stage, optimizer_shard_ranks, expert_parallel
+):
+    """Parameters that the optimizer steps for one GPU, which has their states."""
+    ranks = optimizer_shard_ranks if zero_stage > 0 else 1
+    expert_ranks = max(1.0, optimizer_shard_ranks / expert_parallel) if zero_stage > 0 else 1.0
+    return stepped_params_per_gpu / ranks + stepped_expert_params_per_gpu / expert_ranks
+
+
+@metric(unit="s", source="Ren et al. 2021 (ZeRO-Offload), arXiv:2101.06840, section 4.2; fitted: host_byte_per_s")
+def host_step_s(own_params_per_gpu, host_bytes_per_param, host_byte_per_s):
+    """Stepping in host memory, gradients on their way there and weights on theirs back, which nothing hides."""
+    return own_params_per_gpu * host_bytes_per_param / host_byte_per_s
+
+
 @metric(
     unit="s",
     source="arithmetic: gradients cleared, read for their norm, scaled and read; master copy read, written and read to"
     " be cast; moments read and written; weights written",
 )
 def optimizer_step_s(
+    own_params_per_gpu,
     stepped_params_per_gpu,
     stepped_expert_params_per_gpu,
     zero_stage,
-    optimizer_shard_ranks,
-    expert_parallel,
     weight_bytes_per_param,
     gradient_bytes_per_param,
     master_bytes_per_param,
@@ -124,10 +139,7 @@ def optimizer_step_s(
     elementwise_byte_per_s,
 ):
     """The optimizer's passes over what one GPU steps, and over the gradients it clears."""
-    ranks = optimizer_shard_ranks if zero_stage > 0 else 1
-    expert_ranks = max(1.0, optimizer_shard_ranks / expert_parallel) if zero_stage > 0 else 1.0
-    stepped = stepped_params_per_gpu / ranks + stepped_expert_params_per_gpu / expert_ranks
-    cleared = stepped if zero_stage > 1 else stepped_params_per_gpu + stepped_expert_params_per_gpu
+    cleared = own_params_per_gpu if zero_stage > 1 else stepped_params_per_gpu + stepped_expert_params_per_gpu
     states = 3.0 * master_bytes_per_param + 2.0 * state_bytes_per_param + weight_bytes_per_param
-    moved = stepped * (4.0 * gradient_bytes_per_param + states) + cleared * gradient_bytes_per_param
+    moved = own_params_per_gpu * (4.0 * gradient_bytes_per_param + states) + cleared * gradient_bytes_per_param
     return moved / elementwise_byte_per_s

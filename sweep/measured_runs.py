@@ -45,6 +45,7 @@ METERS = {  # what a figure of memory shows, by words of memory_kind
     "device total": "train_device_bytes_per_gpu",
 }
 MICRO_BATCHES = (1, 2, 4, 8)  # of which one is the fastest where a row does not say
+HOST = "optimizer to CPU"  # in the column offload: the host steps
 OVERLAPS = ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data")
 
 
@@ -59,7 +60,7 @@ def run(row: Row) -> Design:
         found["gpu_scaleout_bit_per_s"] = row.amount("internode_gbit_s_per_gpu") * 1e9
     if "overlap switched off" in row.text("notes"):
         found |= {f"{what}_overlap_share": "0" for what in OVERLAPS}
-    return found | _framework(row) | _copies(row) | _runs_of_layers(row)
+    return found | _framework(row) | _copies(row) | _runs_of_layers(row) | _offloaded(row)
 
 
 def kernel_unknown(row: Row) -> bool:
@@ -86,11 +87,14 @@ def held(row: Row) -> Design:
         found["optimizer"] = optimizer
     if "DeepSpeed" in name and "Megatron" in name and row.text("train_precision") == "bf16":
         found["optimizer"] = "adam_20_whole"
-    if row.text("offload") == "optimizer to CPU":
-        found["optimizer"] = "adam_offloaded"
     if "torchtitan" in name and "from the 8B config file" in row.text("notes"):
         found["train_framework"] = "torchtitan_compiled_loss"
-    return found
+    return found | _offloaded(row)
+
+
+def _offloaded(row: Row) -> Design:
+    """The optimizer of a run that steps on its host."""
+    return {"optimizer": "adam_offloaded"} if row.text("offload") == HOST else {}
 
 
 def _framework(row: Row) -> Design:

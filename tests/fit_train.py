@@ -32,9 +32,9 @@ HOPPER, BLACKWELL, TPU = ("h100", "h200"), ("b200", "b300", "gb"), ("tpu",)
 LEVEL = "gpu_matmul_factor"
 OWN = {"matmuls on TPU v4": ("tpu_v4",), "matmuls on Volta": ("v100",)}  # devices with a level of their own
 LEVELS = np.arange(0.5, 1.5, 0.01)  # that are tried
-# rows that predict but do not teach: layouts half known, swapping to host memory, out of memory by their authors' notes
+# rows that predict but do not teach: layouts half known, outliers by their notes
 ASIDE = ("megatron-core-h100", "narayanan-t1", "nanogpt")
-NOTES_ASIDE = ("outlier", "offload dominates")
+NOTES_ASIDE = ("outlier",)
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ def numbers(rows: Rows) -> list[Number]:
         Number("tensor overlap", "tensor_overlap_share", waits & (given["tensor_kernel_overlap_share"] == 0), True),
         Number("in kernels", "tensor_kernel_overlap_share", given["tensor_kernel_overlap_share"] > 0, True),
         Number("data overlap", "data_overlap_share", waits, True),
+        Number("host", "host_byte_per_s", given["host_bytes_per_param"] > 0, False),
         Number("expert overlap", "expert_overlap_share", waits, True),
         Number("DeepSpeed's overhead", "framework_overhead_share", deepspeed, True),
         Number(
@@ -154,8 +155,7 @@ def numbers(rows: Rows) -> list[Number]:
 def taught(rows: Rows) -> Array:
     """The rows that are fitted on."""
     aside = np.isin(rows.column("source_group"), ASIDE) | rows.holds("notes", NOTES_ASIDE)
-    long = rows.holds("source_group", ("stas-upgrade",)) & rows.holds("sequence_length", ("65536", "131072"))
-    return (~aside & (rows.column("micro_batch_size") != "") & rows.told) | long
+    return ~aside & (rows.column("micro_batch_size") != "") & rows.told
 
 
 def as_kin(rows: Rows) -> Rows:

@@ -379,7 +379,7 @@ def optimizer_s(d: Design) -> float:
     moved += own * (gradient + gradient)  # scaled
     moved += own * (gradient + 2 * master + 2 * d["state_bytes_per_param"])  # stepped
     moved += own * (master + d["weight_bytes_per_param"])  # cast
-    return float(moved / bandwidth(d))
+    return float(moved / bandwidth(d) + own * d["host_bytes_per_param"] / d["host_byte_per_s"])
 
 
 def step_s(d: Design) -> float:
