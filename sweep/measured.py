@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHAPE = ("hidden_size", "num_layers", "vocab_size")  # a row that has these describes itself
 NEEDED = ("id", "source_group", "scope", "model", *SHAPE, "gpu", "num_gpus", "printed")
 FORMULA = "F"  # the grade of a published formula's value
+NO_LAYOUT = "parallelism: no layout is printed, so that training reaches an assumed share of the peak"
 CHECK = "CHECK"  # in notes, of what does not fit with the rest of its row
 
 # Devices that the row of data/accelerators.csv does not cover, by words of gpu_note.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kernels.model import GRAPH
-from sweep.measured import Ask, Design, Figure, NotEvaluated, Row, device, shape
+from sweep.measured import NO_LAYOUT, Ask, Design, Figure, NotEvaluated, Row, device, shape
 from sweep.measured_runs import held, kernel_unknown, layouts, meter, run
 
 NEEDED = ("train_precision",)
@@ -93,6 +93,7 @@ def _step(row: Row, figure: Figure) -> Figure:
     open_ = {name for each in designs for name in each.keys() - design.keys()} if len(designs) > 1 else set()
     assumed = [f"{name}: {OPEN[name]}" for name in sorted(open_)]
     assumed += ["attention_kernel: fused where one that is fused and one that is not are named"] * kernel_unknown(row)
+    assumed += [NO_LAYOUT] * ("parallelism" not in design)
     metrics = ("train_tokens_per_s_per_gpu", "train_fits") if len(designs) > 1 else ("train_tokens_per_s_per_gpu",)
     asks = tuple(Ask(metric, each) for metric in metrics for each in designs)
     figure = replace(figure, measured=measured, at_peak_asks=_work(design), at_peak=lambda flops, rate: flops / rate)
@@ -140,7 +141,8 @@ def _hours(row: Row, figure: Figure) -> Figure:
     tokens = row.amount("train_tokens")
     design = _base(row) | {"train_tokens": tokens}
     figure = replace(figure, at_peak_asks=_work(design), at_peak=lambda flops, rate: tokens * flops / rate / 3600.0)
-    return replace(figure, measured=row.amount("gpu_hours"), asks=(Ask("train_gpu_hours", design),))
+    assumed = () if "parallelism" in design else (NO_LAYOUT,)
+    return replace(figure, measured=row.amount("gpu_hours"), asks=(Ask("train_gpu_hours", design),), assumed=assumed)
 
 
 def _gib(metric_of: Callable[[Row], str], column: str) -> Callable[[Row, Figure], Figure]:

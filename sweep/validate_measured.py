@@ -17,7 +17,7 @@ from kernels.graph import near
 from sweep import measured_serve, measured_train
 from sweep.asked import Answers
 from sweep.errors import SweepError
-from sweep.measured import Figure, Row, read
+from sweep.measured import NO_LAYOUT, Figure, Row, read
 from sweep.one_hfu import one_hfu_errors
 from sweep.saturated import with_batches
 
@@ -110,8 +110,9 @@ class Comparison:
 
     @property
     def beside_one_hfu(self) -> list[Line]:
-        """The groups that one HFU of each device says something of."""
-        groups = {f"{figure.group} {figure.quantity}" for figure in self.scored}
+        """The groups that one HFU of each device says something of, with figures whose layout is printed."""
+        timed = (figure for figure in self.scored if figure.covered and NO_LAYOUT not in figure.assumed)
+        groups = {f"{figure.group} {figure.quantity}" for figure in timed}
         return [line for line in self.lines if line.group in groups and line.one_hfu_median_pct is not None]
 
     @property

@@ -388,9 +388,12 @@ def test_one_hfu_reaches_what_others_counted(train: Comparison, group: str) -> N
     assert ours == pytest.approx(ONE_HFU[group], rel=0.02, abs=slack)
 
 
+LAID = TRAIN | {"tensor_parallel": 1, "pipeline_parallel": 1}
+
+
 def pair(**second: object) -> Comparison:
     """A row of 1000 token/s a GPU, and one that differs."""
-    first = TRAIN | {"tokens_per_s_per_gpu": 1000, "printed": "tokens_per_s_per_gpu", "recompute": "none"}
+    first = LAID | {"tokens_per_s_per_gpu": 1000, "printed": "tokens_per_s_per_gpu", "recompute": "none"}
     return validate_measured(table(first, first | {"id": "other"} | second), "train")
 
 
@@ -400,6 +403,15 @@ def test_one_hfu_is_the_median_of_a_device() -> None:
     assert [figure.one_hfu_pct for figure in found.scored] == pytest.approx([-100 / 3, 100 / 3])
     (group,) = found.beside_one_hfu
     assert (group.one_hfu_median_pct, group.one_hfu_p90_pct) == pytest.approx((100 / 3, 100 / 3))
+
+
+def test_a_row_without_a_layout_is_no_test_of_layouts() -> None:
+    """It is predicted by a share of the peak, as one HFU would."""
+    row = TRAIN | {"tokens_per_s_per_gpu": 1000, "printed": "tokens_per_s_per_gpu"}
+    found = validate_measured(table(row, row | {"id": "other", "tokens_per_s_per_gpu": 2000}), "train")
+    assert found.lines[0].one_hfu_median_pct == pytest.approx(100 / 3)
+    assert not found.beside_one_hfu
+    assert [words.split(":")[0] for words in found.assumed] == ["parallelism"]
 
 
 def test_hfu_counts_what_is_recomputed_and_the_causal_half() -> None:
@@ -436,11 +448,14 @@ def test_one_hfu_stands_beside_times_of_training_alone(serve: Comparison, train:
 
 def test_the_command_names_the_groups_that_one_hfu_is_nearer_to(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    near = TRAIN | {"tokens_per_s_per_gpu": 10, "printed": "tokens_per_s_per_gpu"}  # a hundredth of what it could be
+    near = LAID | {"tokens_per_s_per_gpu": 10, "printed": "tokens_per_s_per_gpu"}  # a hundredth of what it could be
     table(near, near | {"id": "again"}).write_csv(path)
     result = validate("train", str(path))
     for where in ("the median", "the 90th percentile"):
-        assert f"nearer than one HFU at {where} in 0 of 1 groups; not in me train_token_s (" in result.stderr
+        assert (
+            f"nearer than one HFU at {where} in 0 of 1 groups that print layouts; not in me train_token_s ("
+            in result.stderr
+        )
     assert "HFU" not in validate("serve").stderr
 
 

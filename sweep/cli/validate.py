@@ -194,7 +194,8 @@ def _beside_one_hfu(found: Comparison) -> list[str]:
     ]
     for where, groups in further.items():
         but = f"; not in {', '.join(groups)}" if groups else ""
-        texts.append(f"  nearer than one HFU at {where} in {len(lines) - len(groups)} of {len(lines)} groups{but}")
+        nearer = f"{len(lines) - len(groups)} of {len(lines)} groups that print layouts"
+        texts.append(f"  nearer than one HFU at {where} in {nearer}{but}")
     return texts
 
 
