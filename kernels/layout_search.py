@@ -15,19 +15,19 @@ def fastest_layout(
     mtp_layers, sequence_length, recompute, num_gpus, num_heads, num_kv_heads, ffn_size, experts_per_token,
     expert_ffn_size, num_moe_layers, flash_attention, dropout, activation_element_bytes, weight_bytes_per_param,
     gradient_bytes_per_param, master_bytes_per_param, state_bytes_per_param, table_state_bytes_per_param,
-    logit_bytes, in_place_activation, attention_copies, context_output_copy, alternate_matmuls,
-    stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes, batch_sequences,
-    global_batch_size, train_cast_bytes, framework_overhead_share, tensor_forward_overlap_share, collective_rails,
-    collective_launch_s, scaleup_hop_s, scaleout_hop_s, grouped_matmul_factor, matmul_traffic_factor,
-    layer_launch_s, moe_launch_factor, tensor_overlap_share, context_overlap_share, expert_overlap_share,
-    pipeline_overlap_share, data_overlap_share, gpu_scaleup_domain, num_softmax_layers, linear_key_width,
-    linear_value_width, linear_attention_matrix_params, attention_vector_params_total, ffn_matrices,
-    dense_ffn_matrix_params, dense_ffn_vector_params, moe_always_on_params, norm_params, expert_matrix_params,
-    expert_vector_params, embedding_width, params_positions, gpu_usable_bytes, most_tensor_parallel,
-    most_expert_parallel, most_pipeline_parallel, most_pipeline_interleave, most_micro_batch_size,
-    most_zero_stage, most_context_parallel, attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s,
-    train_matmul_flop_per_s, elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens,
-    core_flop_per_s,
+    host_bytes_per_param, logit_bytes, in_place_activation, attention_copies, context_output_copy,
+    alternate_matmuls, stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes,
+    batch_sequences, global_batch_size, train_cast_bytes, framework_overhead_share, tensor_kernel_overlap_share,
+    copies_overlap_share, collective_rails, collective_launch_s, scaleup_hop_s, scaleout_hop_s,
+    grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor, tensor_overlap_share,
+    context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share, host_byte_per_s,
+    gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width, linear_attention_matrix_params,
+    attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params, dense_ffn_vector_params,
+    moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params, embedding_width,
+    params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel, most_pipeline_parallel,
+    most_pipeline_interleave, most_micro_batch_size, most_zero_stage, most_context_parallel,
+    attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s, train_matmul_flop_per_s,
+    elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens, core_flop_per_s,
 ):
     """The code of what makes train_step_s least; nan where nothing will do."""
     found = math.nan
@@ -195,8 +195,9 @@ def fastest_layout(
                     tensor_exchange_s__share = ((2.0 * (tensor_parallel - 1.0)) / tensor_parallel)
                     tensor_exchange_s__bytes_each = (((activation_tokens * hidden_size) * activation_element_bytes) * tensor_exchange_s__share)
                     tensor_exchange_s = float(((2.0 * ((tensor_exchange_s__bytes_each / tensor_byte_per_s) + (2.0 * tensor_ring_s))) if (tensor_parallel > 1) else 0.0))
-                    tensor_forward_s = float((tensor_exchange_s * (1.0 - tensor_forward_overlap_share)))
-                    tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_overlap_share)))
+                    tensor_forward_s = float((tensor_exchange_s * (1.0 - tensor_kernel_overlap_share)))
+                    tensor_backward_s__hidden = maximum(tensor_overlap_share, tensor_kernel_overlap_share)
+                    tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_backward_s__hidden)))
                     context_forward_s__rounds = (context_parallel - 1.0)
                     context_forward_s__passed = (context_forward_s__rounds * (((activation_tokens * context_bytes_per_token) / context_byte_per_s) + collective_launch_s))
                     context_forward_s = float(((context_forward_s__passed * (1.0 - context_overlap_share)) if (context_parallel > 1) else 0.0))
@@ -411,19 +412,23 @@ def fastest_layout(
                                 gradient_exchange_bytes = float((gradient_exchange_bytes__every * ((gradient_rounds * gradient_bytes_per_param) + gradient_exchange_bytes__back)))
                                 data_exchange_s__once = ((gradient_exchange_bytes / data_byte_per_s) + ((gradient_rounds + 1.0) * data_ring_s))
                                 data_exchange_s__each = ((gather_exchange_bytes / shard_byte_per_s) + ((3.0 * stage_layers) * shard_ring_s))
-                                data_exchange_s__copies = ((copies_exchange_bytes / scaleout_byte_per_s) if (copies_exchange_bytes > 0.0) else 0.0)
-                                data_exchange_s__every = (((micro_batches * data_exchange_s__each) + data_exchange_s__copies) if (zero_stage == 3) else data_exchange_s__once)
+                                data_exchange_s__every = ((micro_batches * data_exchange_s__each) if (zero_stage == 3) else data_exchange_s__once)
                                 data_exchange_s = float((data_exchange_s__every if (data_ranks > 1) else 0.0))
                                 data_wait_s__passes = (slowest_stage_s * (micro_batches if (zero_stage > 1) else 1.0))
                                 data_wait_s = float(maximum((data_exchange_s * (1.0 - data_overlap_share)), (data_exchange_s - (data_overlap_share * data_wait_s__passes))))
-                                optimizer_step_s__ranks = (optimizer_shard_ranks if (zero_stage > 0) else 1)
-                                optimizer_step_s__expert_ranks = (maximum(1.0, (optimizer_shard_ranks / expert_parallel)) if (zero_stage > 0) else 1.0)
-                                optimizer_step_s__stepped = ((stepped_params_per_gpu / optimizer_step_s__ranks) + (stepped_expert_params_per_gpu / optimizer_step_s__expert_ranks))
-                                optimizer_step_s__cleared = (optimizer_step_s__stepped if (zero_stage > 1) else (stepped_params_per_gpu + stepped_expert_params_per_gpu))
+                                copies_exchange_s__each = ((copies_exchange_bytes / scaleout_byte_per_s) if (copies_exchange_bytes > 0.0) else 0.0)
+                                copies_exchange_s = float((copies_exchange_s__each if (zero_stage == 3) else 0.0))
+                                copies_wait_s__share = maximum(data_overlap_share, copies_overlap_share)
+                                copies_wait_s = float(maximum((copies_exchange_s * (1.0 - copies_wait_s__share)), (copies_exchange_s - (copies_wait_s__share * slowest_stage_s))))
+                                own_params_per_gpu__ranks = (optimizer_shard_ranks if (zero_stage > 0) else 1)
+                                own_params_per_gpu__expert_ranks = (maximum(1.0, (optimizer_shard_ranks / expert_parallel)) if (zero_stage > 0) else 1.0)
+                                own_params_per_gpu = float(((stepped_params_per_gpu / own_params_per_gpu__ranks) + (stepped_expert_params_per_gpu / own_params_per_gpu__expert_ranks)))
+                                host_step_s = float(((own_params_per_gpu * host_bytes_per_param) / host_byte_per_s))
+                                optimizer_step_s__cleared = (own_params_per_gpu if (zero_stage > 1) else (stepped_params_per_gpu + stepped_expert_params_per_gpu))
                                 optimizer_step_s__states = (((3.0 * master_bytes_per_param) + (2.0 * state_bytes_per_param)) + weight_bytes_per_param)
-                                optimizer_step_s__moved = ((optimizer_step_s__stepped * ((4.0 * gradient_bytes_per_param) + optimizer_step_s__states)) + (optimizer_step_s__cleared * gradient_bytes_per_param))
+                                optimizer_step_s__moved = ((own_params_per_gpu * ((4.0 * gradient_bytes_per_param) + optimizer_step_s__states)) + (optimizer_step_s__cleared * gradient_bytes_per_param))
                                 optimizer_step_s = float((optimizer_step_s__moved / elementwise_byte_per_s))
-                                train_step_s = float(((pipelined_s + data_wait_s) + optimizer_step_s))
+                                train_step_s = float(((((pipelined_s + data_wait_s) + copies_wait_s) + optimizer_step_s) + host_step_s))
                                 if train_step_s < least:
                                     least = train_step_s
                                     found = float((tensor_parallel + (1024 * (context_parallel + (1024 * (expert_parallel + (1024 * (pipeline_parallel + (1024 * (pipeline_interleave + (128 * (log2(micro_batch_size) + (16 * zero_stage)))))))))))))

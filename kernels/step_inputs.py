@@ -26,7 +26,13 @@ PRECISION = (
 
 FRAMEWORK = (
     _share("framework_overhead_share", "work of a layer beyond what is counted, and gaps between kernels, as a share"),
-    _share("tensor_forward_overlap_share", "share of the forward pass' tensor parallel collectives that matmuls hide"),
+    _share(
+        "tensor_kernel_overlap_share", "share of tensor parallel collectives that matmul kernels hide, in both passes"
+    ),
+    _share(
+        "copies_overlap_share",
+        "share of gradients' sum over copies of sharded weights that passes hide; at least data_overlap_share",
+    ),
     _factor("flash_attention_factor", "what fused attention reaches on long sequences over what a large matmul does"),
     _factor("collective_rails", "network cards of a domain that the ring of a collective uses at most", 1e9),
 )
@@ -51,6 +57,7 @@ STEP = (
     _share("expert_overlap_share", "share of the exchange between experts that other work hides"),
     _share("pipeline_overlap_share", "share of the transfers between stages that passes hide"),
     _share("data_overlap_share", "share of data parallel collectives that passes can hide"),
+    Input("host_byte_per_s", "byte/s", "float", "bytes that a host moves in its memory to step what a GPU holds", 1.0),
 )  # fmt: skip
 
 STEP_INPUTS: tuple[Input, ...] = (*GPU, *PRECISION, *FRAMEWORK, *STEP)

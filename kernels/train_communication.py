@@ -17,15 +17,19 @@ def tensor_exchange_s(
 
 
 @metric(unit="s", source="the framework's row: kernels that send what they have multiplied while they multiply more")
-def tensor_forward_s(tensor_exchange_s, tensor_forward_overlap_share):
+def tensor_forward_s(tensor_exchange_s, tensor_kernel_overlap_share):
     """What the forward pass of one layer waits for tensor parallel ranks."""
-    return tensor_exchange_s * (1.0 - tensor_forward_overlap_share)
+    return tensor_exchange_s * (1.0 - tensor_kernel_overlap_share)
 
 
-@metric(unit="s", source=f"{SEQUENCE} but inputs gathered once more; fitted: tensor_overlap_share")
-def tensor_backward_s(tensor_exchange_s, sequence_parallel, tensor_overlap_share):
+@metric(
+    unit="s",
+    source=f"{SEQUENCE} but inputs gathered once more; fitted: tensor_overlap_share, or more by the framework's row",
+)
+def tensor_backward_s(tensor_exchange_s, sequence_parallel, tensor_overlap_share, tensor_kernel_overlap_share):
     """As many bytes backward, half more with sequence_parallel, part of which goes on behind matmuls."""
-    return tensor_exchange_s * (1.5 if sequence_parallel else 1.0) * (1.0 - tensor_overlap_share)
+    hidden = max(tensor_overlap_share, tensor_kernel_overlap_share)
+    return tensor_exchange_s * (1.5 if sequence_parallel else 1.0) * (1.0 - hidden)
 
 
 @metric(unit="byte/token", source="Liu et al. 2023 (ring attention), arXiv:2310.01889: keys and values go round")

@@ -69,22 +69,19 @@ def data_exchange_s(
     zero_stage,
     gradient_exchange_bytes,
     gather_exchange_bytes,
-    copies_exchange_bytes,
     gradient_rounds,
     data_byte_per_s,
     data_ring_s,
     shard_byte_per_s,
     shard_ring_s,
-    scaleout_byte_per_s,
     micro_batches,
     stage_layers,
     data_ranks,
 ):
-    """All collectives of data parallel ranks in a step, as if nothing hid them."""
+    """Collectives of the data parallel ranks that share weights or states in a step, as if nothing hid them."""
     once = gradient_exchange_bytes / data_byte_per_s + (gradient_rounds + 1.0) * data_ring_s
     each = gather_exchange_bytes / shard_byte_per_s + 3.0 * stage_layers * shard_ring_s
-    copies = copies_exchange_bytes / scaleout_byte_per_s if copies_exchange_bytes > 0.0 else 0.0
-    every = micro_batches * each + copies if zero_stage == 3 else once
+    every = micro_batches * each if zero_stage == 3 else once
     return every if data_ranks > 1 else 0.0
 
 
@@ -95,17 +92,46 @@ def data_wait_s(zero_stage, data_exchange_s, slowest_stage_s, micro_batches, dat
     return max(data_exchange_s * (1.0 - data_overlap_share), data_exchange_s - data_overlap_share * passes)
 
 
+@metric(unit="s", source=f"{FSDP}: hybrid sharding")
+def copies_exchange_s(zero_stage, copies_exchange_bytes, scaleout_byte_per_s):
+    """Gradients of sharded weights summed over copies, once a step, as if nothing hid it."""
+    each = copies_exchange_bytes / scaleout_byte_per_s if copies_exchange_bytes > 0.0 else 0.0
+    return each if zero_stage == 3 else 0.0
+
+
+@metric(unit="s", source="the framework's row: a stream of its own, layer by layer; else as data_wait_s")
+def copies_wait_s(copies_exchange_s, slowest_stage_s, data_overlap_share, copies_overlap_share):
+    """What a step waits for that sum; the last micro batch hides it, on links other than those of its gathers."""
+    share = max(data_overlap_share, copies_overlap_share)
+    return max(copies_exchange_s * (1.0 - share), copies_exchange_s - share * slowest_stage_s)
+
+
+@metric(unit="", source=ZERO)
+def own_params_per_gpu(
+    stepped_params_per_gpu, stepped_expert_params_per_gpu, zero_stage, optimizer_shard_ranks, expert_parallel
+):
+    """Parameters that the optimizer steps for one GPU, which has their states."""
+    ranks = optimizer_shard_ranks if zero_stage > 0 else 1
+    expert_ranks = max(1.0, optimizer_shard_ranks / expert_parallel) if zero_stage > 0 else 1.0
+    return stepped_params_per_gpu / ranks + stepped_expert_params_per_gpu / expert_ranks
+
+
+@metric(unit="s", source="Ren et al. 2021 (ZeRO-Offload), arXiv:2101.06840, section 4.2; fitted: host_byte_per_s")
+def host_step_s(own_params_per_gpu, host_bytes_per_param, host_byte_per_s):
+    """Stepping in host memory, gradients on their way there and weights on theirs back, which nothing hides."""
+    return own_params_per_gpu * host_bytes_per_param / host_byte_per_s
+
+
 @metric(
     unit="s",
     source="arithmetic: gradients cleared, read for their norm, scaled and read; master copy read, written and read to"
     " be cast; moments read and written; weights written",
 )
 def optimizer_step_s(
+    own_params_per_gpu,
     stepped_params_per_gpu,
     stepped_expert_params_per_gpu,
     zero_stage,
-    optimizer_shard_ranks,
-    expert_parallel,
     weight_bytes_per_param,
     gradient_bytes_per_param,
     master_bytes_per_param,
@@ -113,10 +139,7 @@ def optimizer_step_s(
     elementwise_byte_per_s,
 ):
     """The optimizer's passes over what one GPU steps, and over the gradients it clears."""
-    ranks = optimizer_shard_ranks if zero_stage > 0 else 1
-    expert_ranks = max(1.0, optimizer_shard_ranks / expert_parallel) if zero_stage > 0 else 1.0
-    stepped = stepped_params_per_gpu / ranks + stepped_expert_params_per_gpu / expert_ranks
-    cleared = stepped if zero_stage > 1 else stepped_params_per_gpu + stepped_expert_params_per_gpu
+    cleared = own_params_per_gpu if zero_stage > 1 else stepped_params_per_gpu + stepped_expert_params_per_gpu
     states = 3.0 * master_bytes_per_param + 2.0 * state_bytes_per_param + weight_bytes_per_param
-    moved = stepped * (4.0 * gradient_bytes_per_param + states) + cleared * gradient_bytes_per_param
+    moved = own_params_per_gpu * (4.0 * gradient_bytes_per_param + states) + cleared * gradient_bytes_per_param
     return moved / elementwise_byte_per_s

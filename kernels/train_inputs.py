@@ -53,6 +53,11 @@ OPTIMIZER = (
         "bytes of the moments of a parameter of the input table or head",
         unit="byte/param",
     ),
+    _bytes(
+        "host_bytes_per_param",
+        "bytes moved in host memory to step a parameter there, 0 where its GPU steps it",
+        unit="byte/param",
+    ),
 )
 
 FRAMEWORK = (

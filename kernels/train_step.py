@@ -37,9 +37,9 @@ def pipelined_s(passes_s, pipeline_bubble_s, pipeline_wait_s):
 
 
 @metric(unit="s", source="sum of its parts")
-def train_step_s(pipelined_s, data_wait_s, optimizer_step_s):
+def train_step_s(pipelined_s, data_wait_s, copies_wait_s, optimizer_step_s, host_step_s):
     """One optimizer step."""
-    return pipelined_s + data_wait_s + optimizer_step_s
+    return pipelined_s + data_wait_s + copies_wait_s + optimizer_step_s + host_step_s
 
 
 @metric(unit="token/s/GPU", source="arithmetic: whole micro batches on every replica")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHAPE = ("hidden_size", "num_layers", "vocab_size")  # a row that has these describes itself
 NEEDED = ("id", "source_group", "scope", "model", *SHAPE, "gpu", "num_gpus", "printed")
 FORMULA = "F"  # the grade of a published formula's value
+NO_LAYOUT = "parallelism: no layout is printed, so that training reaches an assumed share of the peak"
 CHECK = "CHECK"  # in notes, of what does not fit with the rest of its row
 
 # Devices that the row of data/accelerators.csv does not cover, by words of gpu_note.
@@ -53,8 +54,9 @@ class Figure:
     """One measured figure, scored once: what was measured, and what ours takes.
 
     predicted combines the metrics that were asked, in their order, into the same quantity. floor does the same with
-    floor_asks and cannot be more than what is measured. Without asks, reason says why there is no prediction. assumed
-    is what stood in for cells that are empty.
+    floor_asks and cannot be more than what is measured; at_peak with at_peak_asks: the time if every FLOP, what is
+    recomputed too, were done at the dense peak. Without asks, reason says why there is no prediction. assumed is what
+    stood in for cells that are empty.
     """
 
     row: int
@@ -66,6 +68,8 @@ class Figure:
     predicted: Callable[..., float] = float
     floor_asks: tuple[Ask, ...] = ()
     floor: Callable[..., float] = float
+    at_peak_asks: tuple[Ask, ...] = ()
+    at_peak: Callable[..., float] = float
     reason: str = ""
     assumed: tuple[str, ...] = ()
 

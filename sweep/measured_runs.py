@@ -44,7 +44,9 @@ METERS = {  # what a figure of memory shows, by words of memory_kind
     "nvidia-smi": "train_device_bytes_per_gpu",
     "device total": "train_device_bytes_per_gpu",
 }
-OVERLAPS = ("tensor", "tensor_forward", "context", "expert", "pipeline", "data")
+MICRO_BATCHES = (1, 2, 4, 8)  # of which one is the fastest where a row does not say
+HOST = "optimizer to CPU"  # in the column offload: the host steps
+OVERLAPS = ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data")
 
 
 def run(row: Row) -> Design:
@@ -52,13 +54,18 @@ def run(row: Row) -> Design:
     found: Design = {"mtp_layers": row.text("mtp_layers_trained") or "0"}  # released with them is not trained with them
     if _split(row):
         found["parallelism"] = "given"
-    if row.text("attention_kernel").startswith("unfused"):
+    if row.text("attention_kernel").startswith("unfused") and not kernel_unknown(row):
         found |= {"flash_attention": "0", "dropout": "1"}
     if row.text("internode_gbit_s_per_gpu"):
         found["gpu_scaleout_bit_per_s"] = row.amount("internode_gbit_s_per_gpu") * 1e9
     if "overlap switched off" in row.text("notes"):
         found |= {f"{what}_overlap_share": "0" for what in OVERLAPS}
-    return found | _framework(row) | _copies(row) | _runs_of_layers(row)
+    return found | _framework(row) | _copies(row) | _runs_of_layers(row) | _offloaded(row)
+
+
+def kernel_unknown(row: Row) -> bool:
+    """Whether a row leaves open which of two kernels its attention is; one that is fused is taken to be used."""
+    return "not said" in row.text("attention_kernel")
 
 
 def _split(row: Row) -> bool:
@@ -80,11 +87,14 @@ def held(row: Row) -> Design:
         found["optimizer"] = optimizer
     if "DeepSpeed" in name and "Megatron" in name and row.text("train_precision") == "bf16":
         found["optimizer"] = "adam_20_whole"
-    if row.text("offload") == "optimizer to CPU":
-        found["optimizer"] = "adam_offloaded"
     if "torchtitan" in name and "from the 8B config file" in row.text("notes"):
         found["train_framework"] = "torchtitan_compiled_loss"
-    return found
+    return found | _offloaded(row)
+
+
+def _offloaded(row: Row) -> Design:
+    """The optimizer of a run that steps on its host."""
+    return {"optimizer": "adam_offloaded"} if row.text("offload") == HOST else {}
 
 
 def _framework(row: Row) -> Design:
@@ -121,9 +131,31 @@ def _runs_of_layers(row: Row) -> Design:
     return {}
 
 
-def micro_batches(row: Row) -> list[Design]:
-    """The micro batch of a row; where a layout is known but for it, those that its authors will have tried."""
+def layouts(row: Row) -> list[Design]:
+    """What a layout leaves open, filled as its authors may have; nothing where it says all or a batch is not known.
+
+    Micro batches of 1, 2, 4 and 8 sequences. Where Megatron-Core does not say its schedule, runs of layers a stage, as
+    NeMo 24.07 prints them for the models that NeMo 24.05 leaves them out of: any number that divides the layers, with
+    micro batches that the stages divide (Megatron-Core, pipeline_parallel/schedules.py).
+    """
     batch, replicas = row.number_of("global_batch_size"), row.number_of("data_parallel")
-    if row.text("micro_batch_size") or not (batch and replicas and _split(row)):
+    if not (batch and replicas and _split(row)):
         return [{}]
-    return [{"micro_batch_size": str(size)} for size in (1, 2, 4, 8) if batch % (replicas * size) == 0] or [{}]
+    printed = row.number_of("micro_batch_size")
+    sizes = [printed] if printed else [size for size in MICRO_BATCHES if batch % (replicas * size) == 0]
+    found: list[Design] = []
+    for size in sizes:
+        design: Design = {} if printed else {"micro_batch_size": str(size)}
+        runs = _interleaves(row, batch / (replicas * size))
+        found += [design | {"pipeline_interleave": str(count)} for count in runs] or [design]
+    return found or [{}]
+
+
+def _interleaves(row: Row, micro_batches: float) -> list[int]:
+    """Runs of layers a stage that a row leaves open; none where it does not."""
+    stages, layers = row.number_of("pipeline_parallel"), row.number_of("num_layers")
+    told = row.text("pipeline_interleave") or row.text("pipeline_schedule") or row.text("pipeline_uneven")
+    if told or not (stages and layers and stages > 1) or _framework(row).get("train_framework") != "megatron_te":
+        return []
+    most = int(layers // stages) if micro_batches % stages == 0 else 1
+    return [1, *(count for count in range(2, most + 1) if layers % (stages * count) == 0)]

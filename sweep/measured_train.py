@@ -7,12 +7,12 @@ by the convention that its source declares, and one that declares none is not ev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kernels.model import GRAPH
-from sweep.measured import Ask, Design, Figure, NotEvaluated, Row, device, shape
-from sweep.measured_runs import held, meter, micro_batches, run
+from sweep.measured import NO_LAYOUT, Ask, Design, Figure, NotEvaluated, Row, device, shape
+from sweep.measured_runs import held, kernel_unknown, layouts, meter, run
 
 NEEDED = ("train_precision",)
 GIB = 2.0**30
@@ -29,6 +29,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "activation_memory_gib": ("activation_memory_gib",),
     "layer_s": ("iteration_s",),
     "layer_forward_s": ("forward_s",),
+}
+OPEN = {  # what a layout may leave open, and what is taken for it
+    "micro_batch_size": "the fastest of 1, 2, 4 and 8 that fits",
+    "pipeline_interleave": "the fastest that fits of those that divide the layers, in Megatron-Core and NeMo",
 }
 GIVEN = ("train_tokens",)  # printed, but what the rest is measured over
 # Columns that are inputs of the same name, where the graph has that input and the metric asked for leads to it.
@@ -85,9 +89,28 @@ def _step(row: Row, figure: Figure) -> Figure:
     measured, design = _token_s(row), _base(row)
     if row.text("recompute") == "partial":
         return _partly(row, replace(figure, measured=measured), design)
-    asks = tuple(Ask("train_tokens_per_s_per_gpu", design | sizes) for sizes in micro_batches(row))
-    assumed = ("micro_batch_size: the fastest of 1, 2, 4 and 8",) if len(asks) > 1 else ()
-    return replace(figure, measured=measured, asks=asks, predicted=lambda *rates: 1.0 / max(rates), assumed=assumed)
+    designs = [design | layout for layout in layouts(row)]
+    open_ = {name for each in designs for name in each.keys() - design.keys()} if len(designs) > 1 else set()
+    assumed = [f"{name}: {OPEN[name]}" for name in sorted(open_)]
+    assumed += ["attention_kernel: fused where one that is fused and one that is not are named"] * kernel_unknown(row)
+    assumed += [NO_LAYOUT] * ("parallelism" not in design)
+    metrics = ("train_tokens_per_s_per_gpu", "train_fits") if len(designs) > 1 else ("train_tokens_per_s_per_gpu",)
+    asks = tuple(Ask(metric, each) for metric in metrics for each in designs)
+    figure = replace(figure, measured=measured, at_peak_asks=_work(design), at_peak=lambda flops, rate: flops / rate)
+    return replace(figure, asks=asks, predicted=lambda *found: 1.0 / found[fastest(found)], assumed=tuple(assumed))
+
+
+def fastest(rates_then_fits: Sequence[float]) -> int:
+    """Which of some layouts is the fastest that fits, of all where none does: rates, then whether each fits."""
+    count = max(1, len(rates_then_fits) // 2)
+    rates, fits = rates_then_fits[:count], rates_then_fits[count:]
+    return max(range(count), key=lambda k: (bool(fits) and fits[k] > 0.0, rates[k]))
+
+
+def _work(design: Design) -> tuple[Ask, ...]:
+    """FLOPs of a token, what is recomputed too, and the dense peak; attention causal, which every run's is."""
+    causal = design | {"attention_flops_convention": "causal"}
+    return tuple(Ask(metric, causal) for metric in ("train_hardware_flops_per_token", "train_peak_flop_per_s"))
 
 
 def _partly(row: Row, figure: Figure, design: Design) -> Figure:
@@ -95,8 +118,13 @@ def _partly(row: Row, figure: Figure, design: Design) -> Figure:
     if not (row.text("hfu") and row.text("mfu")):
         raise NotEvaluated("recompute: which part is done again is not known")
     share = min(1.0, 3.0 * (row.amount("hfu") / row.amount("mfu") - 1.0))
-    asks = tuple(Ask("train_tokens_per_s_per_gpu", design | {"recompute": which}) for which in ("none", "full"))
-    return replace(figure, asks=asks, predicted=lambda none, full: (1.0 - share) / none + share / full)
+    designs = [design | {"recompute": which} for which in ("none", "full")]
+    asks = tuple(Ask("train_tokens_per_s_per_gpu", each) for each in designs)
+    work = tuple(ask for each in designs for ask in _work(each))
+    figure = replace(figure, asks=asks, predicted=lambda none, full: (1.0 - share) / none + share / full)
+    return replace(
+        figure, at_peak_asks=work, at_peak=lambda none, rate, full, _: ((1.0 - share) * none + share * full) / rate
+    )
 
 
 def _layer(metric: str, column: str) -> Callable[[Row, Figure], Figure]:
@@ -110,8 +138,11 @@ def _layer(metric: str, column: str) -> Callable[[Row, Figure], Figure]:
 
 def _hours(row: Row, figure: Figure) -> Figure:
     """A whole run: its hours hold restarts and evaluations too."""
-    design = _base(row) | {"train_tokens": row.amount("train_tokens")}
-    return replace(figure, measured=row.amount("gpu_hours"), asks=(Ask("train_gpu_hours", design),))
+    tokens = row.amount("train_tokens")
+    design = _base(row) | {"train_tokens": tokens}
+    figure = replace(figure, at_peak_asks=_work(design), at_peak=lambda flops, rate: tokens * flops / rate / 3600.0)
+    assumed = () if "parallelism" in design else (NO_LAYOUT,)
+    return replace(figure, measured=row.amount("gpu_hours"), asks=(Ask("train_gpu_hours", design),), assumed=assumed)
 
 
 def _gib(metric_of: Callable[[Row], str], column: str) -> Callable[[Row, Figure], Figure]:

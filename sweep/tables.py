@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_CELL = 48  # characters of a text shown in a terminal
 LISTED_CELL = 36  # where several columns are texts
+PIPED = 160  # characters of a line where no terminal says how many it has
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _COUNTS = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 
@@ -99,7 +100,7 @@ def render(
     from rich.console import Console
 
     known = known_columns(frame, columns)
-    width = width or (shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 160)
+    width = width or (shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else PIPED)
     head = frame.head(max_rows)
     whole = [*frame.columns[:1], *whole]
     cells = {
@@ -169,10 +170,14 @@ def print_table(frame: pl.DataFrame, max_rows: int = 20, columns: Iterable[Colum
     print(render(frame, columns, max_rows))
 
 
-def print_listing(frame: pl.DataFrame, whole: Sequence[str] = ()) -> None:
-    """Print every row of a frame; its first column, a source and whole ones are the last to give way."""
+def print_listing(frame: pl.DataFrame, whole: Sequence[str] = (), piped: int = PIPED) -> None:
+    """Print every row of a frame; its first column, a source and whole ones are the last to give way.
+
+    piped is how wide it may be where no terminal says.
+    """
     first = [n for n in frame.columns if n == frame.columns[0] or n.startswith("source") or n in whole]
-    print(render(frame, (), max(1, len(frame)), first=first, most=LISTED_CELL, whole=whole))
+    width = None if sys.stdout.isatty() else piped
+    print(render(frame, (), max(1, len(frame)), width, first=first, most=LISTED_CELL, whole=whole))
 
 
 def print_record(frame: pl.DataFrame) -> None:

@@ -4,11 +4,14 @@
 every group before and after; with `--leave-out`, each group's errors under numbers fitted on all the others. Rows weigh
 so that a group counts as the root of its size. The error is that of the logarithm of time, less and less per unit
 beyond 8 %, so that a few odd rows do not pull; steps are damped Gauss-Newton ones.
+
+A device that a single source ran a single model on has a level of its own that is fitted last, to its rows alone, and
+moves nothing else; in the fit, and where its group is left out, it is as its kin.
 """
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ import polars as pl
 
 from kernels.model import GRAPH
 from sweep import asked, measured_train
-from sweep.measured import Row, read
+from sweep.measured import Design, Figure, Row, read
 from sweep.points import evaluate_rows
 from tests.vectorised import Vectorised
 
@@ -26,19 +29,23 @@ Values = dict[str, Array]
 WANTED = ("train_tokens_per_s_per_gpu", "layer_s", "layer_forward_s")
 SCALE = 0.08  # of an error in the logarithm, beyond which it counts less
 HOPPER, BLACKWELL, TPU = ("h100", "h200"), ("b200", "b300", "gb"), ("tpu",)
-# rows that predict but do not teach: layouts half known, swapping to host memory, out of memory by their authors' notes
+LEVEL = "gpu_matmul_factor"
+OWN = {"matmuls on TPU v4": ("tpu_v4",), "matmuls on Volta": ("v100",)}  # devices with a level of their own
+LEVELS = np.arange(0.5, 1.5, 0.01)  # that are tried
+# rows that predict but do not teach: layouts half known, outliers by their notes
 ASIDE = ("megatron-core-h100", "narayanan-t1", "nanogpt")
-NOTES_ASIDE = ("outlier", "offload dominates")
+NOTES_ASIDE = ("outlier",)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Measured seconds beside the inputs of each row; what says which rows are which."""
+    """Measured seconds beside the inputs of each row; what says which rows are which, and whether a layout is told."""
 
     measured: Array
     inputs: Values
     cells: list[Mapping[str, str]]
     quantity: Array
+    told: Array
 
     def column(self, name: str) -> Array:
         return np.array([cells.get(name, "") for cells in self.cells])
@@ -68,16 +75,17 @@ class Number:
 def load(path: Path) -> Rows:
     """The rows of a file of measurements that the model of a step has something to say of."""
     frame = pl.read_csv(path, infer_schema=False)
-    kept: list[tuple[Row, str, float, Any]] = []
+    kept: list[tuple[Row, Figure]] = []
     for row in read(frame, str(path), measured_train.NEEDED):
         if row.set_aside:
             continue
         kept.extend(
-            (row, figure.quantity, figure.measured, figure.asks[0].design)
+            (row, figure)
             for figure in measured_train.figures(row)
-            if figure.quantity in ("train_token_s", "layer_s", "layer_forward_s") and len(figure.asks) == 1
+            if figure.quantity in ("train_token_s", "layer_s", "layer_forward_s") and _one_or_best(figure)
         )
-    designs = [design for *_, design in kept]
+    answers = asked.Answers(ask for _, figure in kept for ask in figure.asks if len(figure.asks) > 1)
+    designs = [_design(figure, answers) for _, figure in kept]
     columns = asked._read(list(WANTED), {})
     table = pl.DataFrame({n: asked._column(n, designs) for n in columns}, schema=dict.fromkeys(columns, pl.String))
     leaves = Vectorised(GRAPH, WANTED).leaves
@@ -87,8 +95,24 @@ def load(path: Path) -> Rows:
     inputs = {n: _numpy(found[f"{n}_computed" if n in table.columns else n])[good] for n in leaves}
     rows = [entry for entry, use in zip(kept, good, strict=True) if use]
     return Rows(
-        np.array([m for _, _, m, _ in rows]), inputs, [r.cells for r, *_ in rows], np.array([q for _, q, *_ in rows])
+        np.array([figure.measured for _, figure in rows]),
+        inputs,
+        [row.cells for row, _ in rows],
+        np.array([figure.quantity for _, figure in rows]),
+        np.array([len(figure.asks) == 1 for _, figure in rows]),
     )
+
+
+def _one_or_best(figure: Figure) -> bool:
+    """Whether a figure is the time of one layout, told or chosen; not a mean of two."""
+    return len(figure.asks) == 1 or any(ask.metric == "train_fits" for ask in figure.asks)
+
+
+def _design(figure: Figure, answers: asked.Answers) -> Design:
+    """The layout of a figure; of several, the one that is chosen under the numbers in data."""
+    if len(figure.asks) == 1:
+        return figure.asks[0].design
+    return figure.asks[measured_train.fastest([answers(ask)[0] for ask in figure.asks])].design
 
 
 def _numpy(series: pl.Series) -> Array:
@@ -113,9 +137,10 @@ def numbers(rows: Rows) -> list[Number]:
         Number("attention before Hopper", "flash_attention_factor", given["flash_attention_factor"] != 1, False),
         Number("attention over odd heads", "misaligned_factor", every, True),
         Number("launches", "layer_launch_s", every, False),
-        Number("tensor overlap, backward", "tensor_overlap_share", waits, True),
-        Number("forward", "tensor_forward_overlap_share", given["tensor_forward_overlap_share"] > 0, True),
+        Number("tensor overlap", "tensor_overlap_share", waits & (given["tensor_kernel_overlap_share"] == 0), True),
+        Number("in kernels", "tensor_kernel_overlap_share", given["tensor_kernel_overlap_share"] > 0, True),
         Number("data overlap", "data_overlap_share", waits, True),
+        Number("host", "host_byte_per_s", given["host_bytes_per_param"] > 0, False),
         Number("expert overlap", "expert_overlap_share", waits, True),
         Number("DeepSpeed's overhead", "framework_overhead_share", deepspeed, True),
         Number(
@@ -130,16 +155,24 @@ def numbers(rows: Rows) -> list[Number]:
 def taught(rows: Rows) -> Array:
     """The rows that are fitted on."""
     aside = np.isin(rows.column("source_group"), ASIDE) | rows.holds("notes", NOTES_ASIDE)
-    long = rows.holds("source_group", ("stas-upgrade",)) & rows.holds("sequence_length", ("65536", "131072"))
-    return (~aside & (rows.column("micro_batch_size") != "")) | long
+    return ~aside & (rows.column("micro_batch_size") != "") & rows.told
+
+
+def as_kin(rows: Rows) -> Rows:
+    """Devices with a level of their own at that of their kin: TPU v4 as v5, Volta as Ampere."""
+    levels = rows.inputs[LEVEL].copy()
+    for words, kin in ((OWN["matmuls on TPU v4"], ("tpu_v5",)), (OWN["matmuls on Volta"], ("a100",))):
+        levels[rows.holds("gpu", words)] = levels[rows.holds("gpu", kin)][0]
+    return replace(rows, inputs=rows.inputs | {LEVEL: levels})
 
 
 class Fit:
     """The step's model on arrays of rows, and its fit."""
 
     def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-        self.numbers = numbers(rows)
+        self.data = rows.inputs
+        self.rows = as_kin(rows)
+        self.numbers = numbers(self.rows)
         self._metrics = Vectorised(GRAPH, WANTED)
 
     def logs(self, found: Values) -> Array:
@@ -161,6 +194,24 @@ class Fit:
 
     def errors(self, free: Array) -> Array:
         return np.exp(self.logs(self._metrics(self.inputs(free)))) - 1.0
+
+    def before(self) -> Array:
+        """Errors of the numbers in data."""
+        return np.exp(self.logs(self._metrics(self.data))) - 1.0
+
+    def own(self, free: Array, errors: Array) -> dict[str, float]:
+        """The levels of devices that have their own, under these numbers; their rows' errors are put in place."""
+        found = self._metrics(self.inputs(free))
+        best: dict[str, float] = {}
+        for label, words in OWN.items():
+            where = self.rows.holds("gpu", words) & (self.rows.quantity == "train_token_s")
+            tried = [
+                self.logs(self._metrics({**found, LEVEL: np.where(where, level, found[LEVEL])}, [LEVEL]))[where]
+                for level in LEVELS
+            ]
+            least = int(np.argmin([_cost(error, np.ones(len(error))) for error in tried]))
+            best[label], errors[where] = float(LEVELS[least]), np.exp(tried[least]) - 1.0
+        return best
 
     def solve(self, weights: Array, steps: int = 30) -> Array:
         """The free numbers that make the weighted, damped errors least."""
@@ -217,13 +268,17 @@ def main() -> None:
     options = parser.parse_args()
     rows = load(options.measurements)
     fit, groups, teaching = Fit(rows), rows.column("source_group"), taught(rows)
-    before = fit.errors(fit.start())
+    before = fit.before()
     free = fit.solve(weights(groups, teaching))
     after = fit.errors(free)
+    own = fit.own(free, after)
     for number, start, at in zip(fit.numbers, fit.start(), free, strict=True):
         print(
             f"{number.label:26} {number.name:30} in data {number.value(start):10.4g}  fitted {number.value(at):10.4g}"
         )
+    for label, level in own.items():
+        stands = rows.inputs[LEVEL][rows.holds("gpu", OWN[label])][0]
+        print(f"{label:26} {LEVEL:30} in data {stands:10.4g}  fitted {level:10.4g}  alone")
     steps = rows.quantity == "train_token_s"
     named: list[tuple[str, Array]] = [
         (g, (groups == g) & steps) for g in dict.fromkeys(groups) if ((groups == g) & steps).any()

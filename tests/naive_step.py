@@ -178,8 +178,9 @@ def tensor_s(d: Design, backward: bool) -> float:
     whole = tokens(d) * d["hidden_size"] * d["activation_element_bytes"]
     once = ring(d, d["tensor_parallel"], 1, whole)
     if not backward:
-        return float(4 * once * (1 - d["tensor_forward_overlap_share"]))
-    return float((6 if d["sequence_parallel"] else 4) * once * (1 - d["tensor_overlap_share"]))
+        return float(4 * once * (1 - d["tensor_kernel_overlap_share"]))
+    hidden = max(d["tensor_overlap_share"], d["tensor_kernel_overlap_share"])
+    return float((6 if d["sequence_parallel"] else 4) * once * (1 - hidden))
 
 
 def context_s(d: Design) -> float:
@@ -349,12 +350,19 @@ def exchange_s(d: Design, batches: int) -> float:
     for _ in range(batches):
         for _ in range(3 * per):  # weights forward, weights backward, gradients, layer by layer
             time += ring(d, shards, apart, bytes_of(shards, d["weight_bytes_per_param"]) / per, rails)
-    copies = ranks // shards
-    if copies > 1:
-        whole = (alike + experts) / shards * d["weight_bytes_per_param"]
-        out = d["gpu_scaleout_bit_per_s"] / 8 * d["scaleout_share"]
-        time += 2 * whole * (copies - 1) / copies / out
     return time
+
+
+def copies_s(d: Design) -> float:
+    """Gradients of sharded weights summed over copies."""
+    ranks = d["data_parallel"] * d["context_parallel"]
+    shards = min(d["optimizer_shard_ranks"], ranks)
+    copies = ranks // shards
+    if d["zero_stage"] < 3 or copies == 1:
+        return 0.0
+    whole = sum(held(d)) / shards * d["weight_bytes_per_param"]
+    out = d["gpu_scaleout_bit_per_s"] / 8 * d["scaleout_share"]
+    return float(2 * whole * (copies - 1) / copies / out)
 
 
 def optimizer_s(d: Design) -> float:
@@ -371,7 +379,7 @@ def optimizer_s(d: Design) -> float:
     moved += own * (gradient + gradient)  # scaled
     moved += own * (gradient + 2 * master + 2 * d["state_bytes_per_param"])  # stepped
     moved += own * (master + d["weight_bytes_per_param"])  # cast
-    return float(moved / bandwidth(d))
+    return float(moved / bandwidth(d) + own * d["host_bytes_per_param"] / d["host_byte_per_s"])
 
 
 def step_s(d: Design) -> float:
@@ -384,5 +392,7 @@ def step_s(d: Design) -> float:
     hiding = batches * slowest if d["zero_stage"] > 1 else slowest
     share = d["data_overlap_share"]
     wait = max(exchange * (1 - share), exchange - share * hiding)
+    summed, beside = copies_s(d), max(share, d["copies_overlap_share"])
+    wait += max(summed * (1 - beside), summed - beside * slowest)
     passes = batches * slowest + filling * mean + (batches + filling) * transfers_s(d)
     return float(passes + wait + optimizer_s(d))

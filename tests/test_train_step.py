@@ -19,7 +19,15 @@ pytestmark = pytest.mark.nojit
 
 Number = int | float | str
 Design = dict[str, Number]
-STEP_PARTS = ("passes_s", "pipeline_bubble_s", "pipeline_wait_s", "data_wait_s", "optimizer_step_s")
+STEP_PARTS = (
+    "passes_s",
+    "pipeline_bubble_s",
+    "pipeline_wait_s",
+    "data_wait_s",
+    "copies_wait_s",
+    "optimizer_step_s",
+    "host_step_s",
+)
 
 
 @lru_cache
@@ -74,6 +82,7 @@ DESIGNS: dict[str, Design] = {
     "full shard": LLAMA | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "optimizer": "adam_16"},
     "hybrid shard": LLAMA
     | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "optimizer_shard_ranks": 8, "num_gpus": 128},
+    "host": LLAMA | {"zero_stage": 3, "pipeline_parallel": 1, "optimizer": "adam_offloaded"},
     "context": LLAMA | {"context_parallel": 4, "num_gpus": 128, "gpu": "b200_sxm", "train_precision": "fp8_training"},
     "deepspeed": LLAMA | GPT | {"train_framework": "deepspeed", "recompute": "full", "zero_stage": 0},
     "narrow heads": LLAMA | GPT | {"num_heads": 40, "num_kv_heads": 40, "head_dim": 100, "tensor_parallel": 8},
@@ -97,7 +106,7 @@ def test_a_step_takes_what_its_kernels_and_transfers_take_one_by_one(name: str) 
     if int(d["num_moe_layers"]) > 0:
         mixed = values(["moe_layer_forward_s", "moe_layer_backward_s"], design)
         assert tuple(mixed.values()) == pytest.approx(naive_step.layer_passes(d, moe=True), rel=1e-9)
-    assert found["optimizer_step_s"] == pytest.approx(naive_step.optimizer_s(d), rel=1e-9)
+    assert found["optimizer_step_s"] + found["host_step_s"] == pytest.approx(naive_step.optimizer_s(d), rel=1e-9)
     assert found["train_step_s"] == pytest.approx(sum(found[part] for part in STEP_PARTS))
     assert found["train_step_s"] == pytest.approx(naive_step.step_s(d), rel=1e-9)
 
@@ -144,8 +153,39 @@ def test_better_hardware_and_more_overlap_never_slow_a_step(name: str) -> None:
         *("gpu_scaleup_domain", "gpu_matmul_factor"),
     ):
         assert value("train_step_s", design, **{faster: 2.0 * float(d[faster])}) <= before * (1 + 1e-12), faster
-    for share in ("tensor", "tensor_forward", "context", "expert", "pipeline", "data"):
+    for share in ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data"):
         assert value("train_step_s", design, **{f"{share}_overlap_share": 1.0}) <= before * (1 + 1e-12), share
+
+
+def test_kernels_that_send_while_they_multiply_hide_as_much_in_both_passes() -> None:
+    """Transformer Engine's overlap of collectives and GEMMs; without it, only the backward pass hides a share."""
+    names = ["tensor_exchange_s", "tensor_forward_s", "tensor_backward_s"]
+    for kernels, common in ((0.9, 0.6), (0.0, 0.6)):
+        shares = {"tensor_kernel_overlap_share": kernels, "tensor_overlap_share": common, "sequence_parallel": 0}
+        exchange, forward, backward = (v for v in values(names, LLAMA, **shares).values())
+        assert forward == pytest.approx((1.0 - kernels) * exchange)
+        assert backward == pytest.approx((1.0 - max(kernels, common)) * exchange)
+
+
+def test_copies_of_sharded_weights_are_summed_behind_the_backward_pass_as_far_as_the_framework_does() -> None:
+    """PyTorch's hybrid shards: a layer's gradients at once, so that a step waits for what is longer than its passes."""
+    hybrid = DESIGNS["hybrid shard"]
+    names = ["copies_exchange_s", "copies_wait_s", "slowest_stage_s"]
+    common = values(names, hybrid, copies_overlap_share=0.0, data_overlap_share=0.6)
+    assert common["copies_wait_s"] == pytest.approx(0.4 * common["copies_exchange_s"])
+    torch = values(names, hybrid | {"train_framework": "fsdp_compiled"})
+    assert torch["copies_exchange_s"] > 0.0
+    assert torch["copies_wait_s"] == max(0.0, torch["copies_exchange_s"] - torch["slowest_stage_s"])
+    assert value("copies_wait_s", hybrid, zero_stage=2) == 0.0
+
+
+def test_a_host_steps_what_its_gpus_hold() -> None:
+    """30 bytes of a parameter, an eighth of them on each of eight GPUs; nothing where the GPU steps."""
+    whole: Design = {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "num_gpus": 8}
+    whole |= {"optimizer": "adam_offloaded"}
+    found = values(["host_step_s", "params_total"], LLAMA | whole, host_byte_per_s=3e10)
+    assert found["host_step_s"] == pytest.approx(30 * found["params_total"] / 8 / 3e10)
+    assert value("host_step_s", LLAMA) == 0.0
 
 
 def test_one_gpu_waits_for_nobody() -> None:

@@ -24,6 +24,7 @@ SHIPPED = {
 }
 COLUMNS = ["group", "rows", "covered", "passed"]
 MEASURED = ("serve", "train")
+WIDE = 200  # characters of a line of errors where no terminal says how many it has
 MOST_LINES = 4  # line numbers named beside a reason
 
 
@@ -134,7 +135,7 @@ def _measured(
     if chart is not None:
         charts.check_suffix(chart)
     found = validate_measured(whole, what, name, by or ("source_group",))
-    lines = table(found.lines)
+    lines = table(found.lines, what)
     # a group's name ends in its quantity, and a table has no room to say it twice
     _print(lines if output is not None or format_ not in (None, "table") else lines.drop("quantity"), output, format_)
     if chart is not None:
@@ -166,6 +167,35 @@ def _notes(found: Comparison, places: Sequence[str]) -> list[str]:
             f"  {places[figure.row]}: {figure.id}: {figure.quantity} = {figure.measured:.4g} is less than the"
             f" {figure.floor:.4g} that its bytes take at full bandwidth: the row, our bytes or the bandwidth is wrong"
         )
+    return [*texts, *_beside_one_hfu(found)]
+
+
+def _beside_one_hfu(found: Comparison) -> list[str]:
+    """What the columns of HFU mean, and which groups knowing one HFU of each device is nearer to than ours."""
+    lines = found.beside_one_hfu
+    if not lines:
+        return []
+    further = {
+        "the median": [
+            f"{line.group} ({line.median_abs_pct_error:.3g} against {line.one_hfu_median_pct:.3g})"
+            for line in lines
+            if (line.median_abs_pct_error or 0.0) >= (line.one_hfu_median_pct or 0.0)
+        ],
+        "the 90th percentile": [
+            f"{line.group} ({line.p90_abs_pct_error:.3g} against {line.one_hfu_p90_pct:.3g})"
+            for line in lines
+            if (line.p90_abs_pct_error or 0.0) >= (line.one_hfu_p90_pct or 0.0)
+        ],
+    }
+    texts = [
+        "  one_hfu_* are the errors of the same figures if of each GPU and precision of the group its median HFU were"
+        " known and nothing of layouts, recomputed FLOPs counted, attention causal; empty where each has one figure,"
+        " which that would meet exactly, and for layers and memory"
+    ]
+    for where, groups in further.items():
+        but = f"; not in {', '.join(groups)}" if groups else ""
+        nearer = f"{len(lines) - len(groups)} of {len(lines)} groups that print layouts"
+        texts.append(f"  nearer than one HFU at {where} in {nearer}{but}")
     return texts
 
 
@@ -181,7 +211,7 @@ def _print(lines: pl.DataFrame, output: Path | None, format_: str | None) -> Non
     if output is not None or format_ not in (None, "table"):
         files.write(lines, output, format_)
     else:
-        tables.print_listing(lines)
+        tables.print_listing(lines, piped=WIDE)
 
 
 def _places(path: Path, rows: int) -> list[str]:
