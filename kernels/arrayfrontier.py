@@ -22,7 +22,8 @@ MOST_CHAMPIONS = 12
 SEEN = 512  # rows of the last block by which champions are chosen
 CANDIDATES = 1024  # rows of the frontier among which they are
 LEAST_BEATEN = 0.01  # of what is left, for a champion to be worth its operation
-MOST_KEPT = 2048  # rows of a frontier of three objectives and more that are found without compiling
+GROUP = 64  # rows that others are held against in one operation
+MOST_KEPT = 1 << 14  # rows of a frontier of three objectives and more that are found without compiling
 
 
 def beaten_by(row: Floats, columns: Sequence[Floats]) -> Bools:
@@ -41,21 +42,54 @@ def unbeaten(rows: Floats) -> Bools:
         return rows[:, 0] == rows[:, 0].min() if len(rows) else np.zeros(0, np.bool_)
     if rows.shape[1] == 2:
         return _unbeaten_pairs(rows)
-    left = np.lexsort(rows.T[::-1])
-    kept = np.zeros(len(rows), np.bool_)
-    found = 0
-    while len(left):  # the first of what is left is beaten by none of it, nor by what came before
-        found += 1
-        if found > MOST_KEPT:
+    ranks = np.zeros(len(rows), np.int64)
+    for column in rows.T:
+        ranks += np.unique(column, return_inverse=True)[1]
+    left = np.argsort(ranks, kind="stable")  # whatever beats a row stands before it
+    done = 0
+    while done < len(left):
+        if done > MOST_KEPT:
             from kernels.nondominated import nondominated
 
             return nondominated(rows)
-        first = rows[left[0]]
-        alive = ~beaten_by(first, list(rows[left].T))
-        equal = alive & (rows[left] == first).all(axis=1)
-        kept[left[equal]] = True
-        left = left[alive & ~equal]
+        group = left[done : done + GROUP]
+        later = left[done:]
+        alive = ~_beaten_by_any(rows[group], [np.ascontiguousarray(column) for column in rows[later].T])
+        done += int(alive[: len(group)].sum())
+        left = np.concatenate([left[: len(left) - len(later)], later[alive]])
+    kept = np.zeros(len(rows), np.bool_)
+    kept[left] = True
     return kept
+
+
+def _no_worse(group: Floats, columns: Sequence[Floats]) -> Bools:
+    """For each row of a group and each of the rows columns[j][n], whether the one is nowhere worse than the other."""
+    found: Bools = group[:, :1] <= columns[0]
+    for value, column in zip(group.T[1:], columns[1:], strict=True):
+        found &= value[:, None] <= column
+    return found
+
+
+def _better(group: Floats, columns: Sequence[Floats]) -> Bools:
+    """The same of being somewhere better."""
+    found: Bools = group[:, :1] < columns[0]
+    for value, column in zip(group.T[1:], columns[1:], strict=True):
+        found |= value[:, None] < column
+    return found
+
+
+def _beats(group: Floats, columns: Sequence[Floats]) -> Bools:
+    return _no_worse(group, columns) & _better(group, columns)
+
+
+def _beaten_by_any(group: Floats, columns: Sequence[Floats]) -> Bools:
+    """Which of the rows columns[j][n] a row of a group beats; none with a nan."""
+    no_worse = _no_worse(group, columns)
+    beaten: Bools = np.logical_or.reduce(no_worse, axis=0)
+    some = np.flatnonzero(beaten)  # or equal to one of them
+    better = _better(group, [column[some] for column in columns])
+    beaten[some] = np.logical_or.reduce(better & no_worse[:, some], axis=0)
+    return beaten
 
 
 def _unbeaten_pairs(rows: Floats) -> Bools:
@@ -107,7 +141,7 @@ class ArrayFrontier:
             ones = np.ones(len(places), np.int64) if counts is None else counts[places]
             self._waiting.append((np.stack(signed, axis=1), ids(places), ones))
             self._num_waiting += len(places)
-        if self._num_waiting > max(LEAST_WAITING, len(self._rows)):
+        if self._num_waiting > max(LEAST_WAITING, 2 * len(self._rows)):
             self._settle()
 
     def fold(self, objectives: Floats, ids: Ints) -> None:
@@ -144,15 +178,14 @@ class ArrayFrontier:
         pool = self._rows if len(self._rows) else seen
         pool = pool[:: -(-len(pool) // CANDIDATES) or 1]
         found: list[Floats] = []
-        while len(seen) and len(pool) and len(found) < MOST_CHAMPIONS:
-            no_worse = (pool[:, None, :] <= seen[None, :, :]).all(axis=2)
-            beats = np.logical_and(no_worse, (pool[:, None, :] < seen[None, :, :]).any(axis=2))
+        beats = _beats(pool, list(seen.T))
+        while beats.size and len(found) < MOST_CHAMPIONS:
             numbers = beats.sum(axis=1)
             best = int(numbers.argmax())
-            if numbers[best] <= LEAST_BEATEN * len(seen):
+            if numbers[best] <= LEAST_BEATEN * beats.shape[1]:
                 break
             found.append(pool[best])
-            seen = seen[~beats[best]]
+            beats = beats[:, ~beats[best]]
         return np.array(found).reshape(len(found), len(columns))
 
     def _settle(self) -> None:
