@@ -141,8 +141,7 @@ class Reaching:
             return
         worker = Worker(Evaluator(plan))
         for self._block in range(plan.box.blocks):
-            with np.errstate(all="ignore"):
-                held = worker.visit(self._block)
+            held = worker.visit(self._block)
             self.evaluated += int(worker.state.words[POINTS])
             if held:
                 yield worker

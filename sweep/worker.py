@@ -30,18 +30,21 @@ class Worker:
         integers[: len(evaluator.tables)] = evaluator.tables
         self._program, self._loops = evaluator.program, evaluator.steps
         self.state = state(self._program, floats, integers)
-        self._visit = visit if evaluator.compiled else _visit
         self._columns = {name: column for column, name in enumerate(evaluator.read)}
         self._wanted: dict[tuple[str, ...], tuple[list[str], Cells, int]] = {}  # columns gathered together before
         self._all = np.arange(max(1, self.plan.box.points), dtype=np.int32)
 
     def visit(self, block: int) -> int:
         """Evaluate a block; how many of its points meet all conditions. Their places in the block are positions."""
-        return int(self._visit(self._loops, self._program, self.state, block, block + 1))
+        return self.count(range(block, block + 1))
 
     def count(self, blocks: range) -> int:
         """Evaluate consecutive blocks; how many of their points meet all conditions."""
-        return int(self._visit(self._loops, self._program, self.state, blocks.start, blocks.stop))
+        arguments = self._loops, self._program, self.state, blocks.start, blocks.stop
+        if self.evaluator.compiled:
+            return int(visit(*arguments))
+        with np.errstate(all="ignore"):  # compiled code says nothing of what divides by zero either
+            return int(_visit(*arguments))
 
     @property
     def _held(self) -> int:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep import along, reaching, reasoned
+from sweep import along, plan, reaching, reasoned
 from sweep.frontier import frontier
 from sweep.question import Thinned
-from sweep.resolve import loads
+from sweep.resolve import load, loads, narrow
 from tests.effort import examples
 from tests.test_reasoned import agree, designs, ids, on_frontier
 
@@ -133,3 +133,25 @@ def test_axes_put_together_that_say_nothing_are_one_choice(seed: int) -> None:
         ),
         seed,
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "condition"),
+    [
+        ("loss_nats", "lifetime_usd <= 1e6"),
+        pytest.param("loss_nats", "train_days <= 3.5", marks=pytest.mark.slow),
+        ("lifetime_usd", "loss_nats <= 2.3"),
+    ],
+)
+def test_the_best_of_a_shipped_spec_is_that_of_walking_it(
+    asked: str, condition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """28 million designs; all but a few choices are asked once, a part of them after another."""
+    monkeypatch.setattr(along, "CHOICES", 5000)
+    monkeypatch.setattr(reaching, "PART", 3000)
+    monkeypatch.setattr(plan, "WORTH_COMPILING_NS", 1e18)  # nothing of this is compiled elsewhere in these tests
+    space = narrow(load("first-look"), [condition], [asked], [])
+    reasoned_about, walked = (frontier(space, reason=reason) for reason in (True, False))
+    assert reasoned_about.frame.equals(walked.frame)
+    assert len(walked.frame) >= 1
+    assert reasoned_about.evaluated < walked.evaluated / 5
