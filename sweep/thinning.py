@@ -75,6 +75,8 @@ def of_records(space: Space, threads: int | None = None) -> Thinned | None:
         index = next(k for k, a in enumerate(question.space.axes) if a.name == axis)
         if not question.group(frozenset([index]), question.ranges).leaves:
             question = Question(_alone(question, axis, threads))
+        if not question.found.points:  # no choice along some axis meets the conditions
+            return question.found
     records = frozenset(k for k, axis in enumerate(question.space.axes) if axis.is_words)
     if records and prod(len(question.space.axes[k]) for k in records) <= MOST_SIBLINGS:
         return _sifted(question, records, threads)
