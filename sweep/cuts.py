@@ -54,8 +54,8 @@ class Cut:
     direction is 1 where less is better, -1 where more is, 0 where nothing is known and it has to be the same. least is
     the difference from which on rounding cannot turn that round; strict the one from which on an objective is certain
     to change, inf where none is. leaves are the computed values that it is made of; it is one of them when it is not
-    put together. Where it is nan and is_fatal, an objective is nan too or a condition does not hold. A number is_exact
-    where it is one value that a double holds.
+    put together. Where one of them is nan and the cut is_fatal, an objective is nan too or a condition does not hold;
+    a cut put together may be nan where no leaf is. A number is_exact where it is one value that a double holds.
     """
 
     expression: ast.expr

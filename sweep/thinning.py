@@ -264,11 +264,14 @@ def _survivors(
     signs = [float(cut.direction or 1) for cut in cuts]
     owner = np.array([k for k, _ in together], np.int64)
     place = np.array([leaves.index(leaf) for _, leaf in together], np.int64)
-    decides = np.array([cut.is_fatal for cut in cuts], bool)
+    decides = [k for k, cut in enumerate(cuts) if cut.is_fatal and cut.is_exact]
+    # a cut put together may be nan where the formula, which is written otherwise, is not: then its values decide
+    fatal = {leaf for cut in cuts if cut.is_fatal and not cut.is_exact for leaf in cut.leaves}
     records = [k for k, axis in enumerate(subspace.axes) if axis.is_words and len(axis) > 1]
     siblings = prod(len(subspace.axes[k]) for k in records)
     records = records if 1 < siblings <= MOST_SIBLINGS else []
     plan = Plan(subspace, [*columns, *leaves], innermost=records, patience=REPEATED)
+    unknown = [m for m, leaf in enumerate(leaves) if leaf in fatal and plan.values[leaf].kind == "float"]
     evaluator = Evaluator(plan)
     local = threading.local()
     sieves: list[Sieve] = []
@@ -298,7 +301,7 @@ def _survivors(
             if (
                 finite < count
             ):  # what is not finite is no better and no worse; what an objective or condition has no use for is gone
-                gone = np.isnan(held[decides]).any(axis=0)
+                gone = np.isnan(held[decides]).any(axis=0) | np.isnan(bits[unknown].view(np.float64)).any(axis=0)
                 if finite + int(gone.sum()) < count:
                     odd = ~np.isfinite(held).all(axis=0) & ~gone
                     aside.append((held[:, odd].T, bits[:, odd].T[:, place], ids[odd]))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sweep import along, boxes, exactcheck, thinning
+from sweep import along, boxes, exactcheck, reaching, thinning
 from sweep.best import best
 from sweep.exactcheck import by_hand
 from sweep.execute import Evaluator, Worker, rows
@@ -43,6 +43,10 @@ def put_to_work(seed: int) -> Iterator[None]:
         patch.setattr(thinning, "best_group", any_group)
         patch.setattr(along, "LEAST_PLACES", 2)
         patch.setattr(along, "CHOICES", 1 + seed % 5)
+        patch.setattr(along, "SOME", 1 + seed % 3)
+        patch.setattr(reaching, "PART", 1 + seed % 7)
+        patch.setattr(reaching, "LEAST_TRIED", 2 + seed % 4)
+        patch.setattr(reaching, "MOST_TRIED", 3)
         patch.setattr(boxes, "LEAF_POINTS", 1 + seed % 3)
         patch.setattr(boxes, "MOST_BOXES", 4 << seed % 8)
         yield
@@ -251,6 +255,13 @@ BY_HAND = {
     "sums that round in another order": (
         "inference_tokens = [0.6e-8, 0.0, 1.2e-8]\ngpu_usd_per_hour = [0.0, 0.6e-8, 0.9e-8]\nnum_layers = [7, 12]",
         {"x": "(gpu_usd_per_hour + 1e8 * num_layers) + inference_tokens"}, [], ["x", "gpu_usd_per_hour"], []),
+    "a condition that written otherwise is nan": (
+        "batch_size = [1, 3]\ninference_tokens = [0.0, 1e9]\ncontext_tokens = [1, 2048]", {},
+        ["batch_size > (inference_tokens - batch_size) / min(inference_tokens, 2000)"], [],
+        ["batch_size", "inference_tokens"]),
+    "an objective that written otherwise is nan": (
+        "batch_size = [1, 3]\ninference_tokens = [0.0, 1e9]\ncontext_tokens = [1, 2048]",
+        {"x": "(inference_tokens - batch_size) / min(inference_tokens, 2000)"}, [], ["x"], ["batch_size"]),
     "an axis that nothing depends on": (
         "kv_precision = ['kv_bf16', 'kv_q4_0']\nnum_layers = [7, 12]\nhidden_size = [512, 1024]", {}, [],
         ["num_layers"], ["hidden_size"]),
