@@ -25,7 +25,7 @@ def text() -> str:
     from kernels.model import GRAPH
     from kernels.nested import Nested
 
-    return HEADER + Nested(searched_graph(GRAPH), search()).source()
+    return HEADER + Nested(searched_graph(GRAPH), search(GRAPH)).source()
 
 
 def main() -> None:
