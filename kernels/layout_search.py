@@ -2,7 +2,7 @@
 
 import math
 
-from kernels.divisors import divisors
+from kernels.divisors import divisors, least_divisor
 from kernels.scalar import ceil, exp, floor, log, log2, maximum, minimum, power, sqrt  # noqa: F401
 
 
@@ -185,7 +185,7 @@ def fastest_layout(
             expert_parallel__next = 1
             while expert_parallel__next > 0:
                 expert_parallel = expert_parallel__next
-                expert_parallel__next = int(log2(float(expert_parallel__rest & -expert_parallel__rest))) + 2 if expert_parallel__rest != 0 else 0
+                expert_parallel__next = least_divisor(expert_parallel__rest)
                 expert_parallel__rest &= expert_parallel__rest - 1
                 if not ((expert_parallel == 1) or ((num_experts % expert_parallel) == 0)):
                     continue
@@ -292,7 +292,7 @@ def fastest_layout(
                     pipeline_parallel__next = 1
                     while pipeline_parallel__next > 0:
                         pipeline_parallel = pipeline_parallel__next
-                        pipeline_parallel__next = int(log2(float(pipeline_parallel__rest & -pipeline_parallel__rest))) + 2 if pipeline_parallel__rest != 0 else 0
+                        pipeline_parallel__next = least_divisor(pipeline_parallel__rest)
                         pipeline_parallel__rest &= pipeline_parallel__rest - 1
                         data_parallel = int(maximum(1, (num_gpus // ((tensor_parallel * pipeline_parallel) * context_parallel))))
                         if not ((data_parallel * micro_batch_size) <= batch_sequences):

@@ -199,7 +199,7 @@ def _head(loop: Loop) -> list[str]:
         f"{following} = 1",
         f"while {following} > 0:",
         f"    {loop.name} = {following}",
-        f"    {following} = int(log2(float({rest} & -{rest}))) + 2 if {rest} != 0 else 0",
+        f"    {following} = least_divisor({rest})",
         f"    {rest} &= {rest} - 1",
     ]
 

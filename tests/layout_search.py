@@ -11,7 +11,7 @@ HEADER = '''"""Loops of the search that kernels/layouts.py describes; written by
 
 import math
 
-from kernels.divisors import divisors
+from kernels.divisors import divisors, least_divisor
 from kernels.scalar import ceil, exp, floor, log, log2, maximum, minimum, power, sqrt  # noqa: F401
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import sweep
+from kernels.divisors import divisors, least_divisor
 from kernels.evaluate import evaluate
 from kernels.language import from_text
 from kernels.layouts import GOAL, SEARCHED, search, searched_graph
@@ -119,6 +120,17 @@ def test_no_bound_is_past_what_it_bounds(name: str, most_zero_stage: int) -> Non
         assert all(values[bound] <= row[GOAL] for bound in asked.bounds)
         assert values["train_bytes_least"] <= row["train_bytes_per_gpu"]
         assert values["stages_bytes_least"] <= row["train_bytes_per_gpu"]
+
+
+@pytest.mark.nojit
+def test_divisors_come_back_in_order() -> None:
+    for number, most in product((1, 2, 60, 61, 63 * 64, 2**20 * 61), (1, 2, 7, 64)):
+        rest, found = divisors(number, most), []
+        while rest:
+            found.append(least_divisor(rest))
+            rest &= rest - 1
+        assert found == [k for k in range(2, min(number, most) + 1) if number % k == 0]
+    assert least_divisor(0) == 0
 
 
 def test_what_follows_from_a_layout_is_in_the_loops() -> None:
