@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from kernels.consistency import RULES
 from kernels.graph import Graph, Input, Metric, declared_input, default
 from kernels.language import Formula, from_text
+from kernels.layout_bounds import bounded, own
 from kernels.layout_search import fastest_layout
 from kernels.nested import Loop, Search
 
@@ -39,11 +40,14 @@ LOOPS = (  # what the times of a layer depend on stands further out than stages,
     Loop("zero_stage", "range(most_zero_stage + 1)"),
 )
 
-CONDITIONS = (
+GOAL = "train_step_s"  # known before a layout's memory is, and soon not less than the best
+CONDITIONS = (  # the two that begin with "not" follow from the last, and are known before it
     "num_gpus % tensor_parallel == 0",
     "num_gpus % (tensor_parallel * context_parallel) == 0",
     "pipeline_interleave == 1 or num_layers % (pipeline_parallel * pipeline_interleave) == 0",
     "data_parallel * micro_batch_size <= batch_sequences",
+    "not train_bytes_least > gpu_usable_bytes",
+    "not stages_bytes_least > gpu_usable_bytes",
     "train_fits",
 )
 
@@ -61,11 +65,18 @@ def _code() -> str:
     return text
 
 
-def search() -> Search:
+def search(graph: Graph) -> Search:
     """What the fastest layout is: every layout without contradiction that fits, and the step that takes least time."""
     rules = [rule.text for rule in RULES if _changes(rule.formula.parameters)]
-    bounds = ("balanced_passes_s", "passes_s", "pipelined_s")
-    return Search("fastest_layout", LOOPS, [*CONDITIONS, *rules], "train_step_s", bounds, _code())
+    bounds = (
+        "balanced_passes_s_least",
+        "balanced_passes_s",
+        "passes_s_least",
+        "pipelined_s_least",
+        "pipelined_s",
+        GOAL,
+    )
+    return Search("fastest_layout", LOOPS, [*CONDITIONS, *rules], GOAL, bounds, _code(), own(graph))
 
 
 def _digit(name: str) -> str:
@@ -119,7 +130,8 @@ LAYOUT_INPUTS: tuple[Input, ...] = (*MOST, declared_input(most_context_parallel)
 
 def searched_graph(graph: Graph) -> Graph:
     """The graph as a search sees it: replicas share a batch that does not grow with their number."""
-    return graph.extended((), {"global_batch_size": from_text("global_batch_size", "batch_sequences")})
+    graph = graph.extended((), {"global_batch_size": from_text("global_batch_size", "batch_sequences")})
+    return bounded(graph)
 
 
 def layout_metric() -> Metric:

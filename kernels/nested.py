@@ -42,7 +42,8 @@ class Search:
     """What is searched: the loops from outside in, what must hold, what is made least, and what is given back.
 
     bounds are metrics that are never more than the goal; conditions and code are formulas over inputs and metrics. nan
-    comes back where no combination meets all conditions; of equal ones the first is taken.
+    comes back where no combination meets all conditions; of equal ones the first is taken. own are metrics of the
+    search alone, which are computed in it even where no loop changes them.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Search:
     goal: str
     bounds: Sequence[str]
     code: str
+    own: frozenset[str] = frozenset()
 
 
 class Nested:
@@ -73,7 +75,7 @@ class Nested:
         self.nodes = []
         for node in nodes:
             deepest = max((self.level.get(p, 0) for p in node.formula.parameters), default=0)
-            if deepest:
+            if deepest or node.name in self.search.own:
                 self.level[node.name] = deepest
                 self.nodes.append(node)
 
@@ -90,6 +92,9 @@ class Nested:
         lines = [f"def {self.search.name}("]
         lines += [f"    {line}" for line in wrap("".join(f"{p}, " for p in self.parameters), WIDTH)]
         lines += ["):", f'    """{self._doc()}"""', "    found = math.nan", "    least = math.inf"]
+        for node in self.nodes:
+            if self.level[node.name] == 0:
+                lines += [f"    {line}" for line in self._computed(node.name, node.formula)]
         lines += [f"    {line}" for line in self._divided(0)]
         for depth, loop in enumerate(self.search.loops, start=1):
             indent = "    " * depth
@@ -194,7 +199,7 @@ def _head(loop: Loop) -> list[str]:
         f"{following} = 1",
         f"while {following} > 0:",
         f"    {loop.name} = {following}",
-        f"    {following} = int(log2(float({rest} & -{rest}))) + 2 if {rest} != 0 else 0",
+        f"    {following} = least_divisor({rest})",
         f"    {rest} &= {rest} - 1",
     ]
 

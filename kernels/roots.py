@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernels import lifetime_steps, optimum_steps
-from kernels.divisors import divisors  # noqa: F401 (what the search of layouts calls is looked for here)
+from kernels.divisors import divisors, least_divisor  # noqa: F401 (what the search of layouts calls is looked for here)
 from kernels.layout_search import fastest_layout
 from kernels.scalar import exp, log
 

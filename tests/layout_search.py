@@ -11,7 +11,7 @@ HEADER = '''"""Loops of the search that kernels/layouts.py describes; written by
 
 import math
 
-from kernels.divisors import divisors
+from kernels.divisors import divisors, least_divisor
 from kernels.scalar import ceil, exp, floor, log, log2, maximum, minimum, power, sqrt  # noqa: F401
 
 
@@ -25,7 +25,7 @@ def text() -> str:
     from kernels.model import GRAPH
     from kernels.nested import Nested
 
-    return HEADER + Nested(searched_graph(GRAPH), search()).source()
+    return HEADER + Nested(searched_graph(GRAPH), search(GRAPH)).source()
 
 
 def main() -> None:

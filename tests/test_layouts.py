@@ -1,5 +1,6 @@
 """The fastest layout is the one that trying them all by hand finds, and what it decides follows from it everywhere."""
 
+import random
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
@@ -8,8 +9,10 @@ import polars as pl
 import pytest
 
 import sweep
+from kernels.divisors import divisors, least_divisor
+from kernels.evaluate import evaluate
 from kernels.language import from_text
-from kernels.layouts import SEARCHED, search, searched_graph
+from kernels.layouts import GOAL, SEARCHED, search, searched_graph
 from kernels.model import GRAPH
 from kernels.nested import Loop, Nested, Search
 from kernels.scalar import FUNCTIONS
@@ -19,7 +22,6 @@ from sweep.points import evaluate_rows
 from tests.effort import compiled_only
 from tests.layout_search import PATH, text
 
-GOAL = search().goal
 DENSE = {"hidden_size": 4096, "num_layers": 24, "num_gpus": 48, "train_batch_tokens": 4096 * 96.0}
 DESIGNS: dict[str, Mapping[str, Any]] = {
     "dense": DENSE,
@@ -86,8 +88,53 @@ def test_the_loops_are_written_from_the_metrics_as_they_are() -> None:
     assert PATH.read_text() == text(), "run python -m tests.layout_search"
 
 
+LEADING = {"num_experts": 8, "hidden_size": 2048, "num_gpus": 64, "num_layers": 24, "train_batch_tokens": 4096 * 128.0}
+BOUNDED: dict[str, Mapping[str, Any]] = {
+    **DESIGNS,
+    "leading dense layers": LEADING | {"first_dense_layers": 5, "ffn_size": 30000},
+    "every other layer routed": LEADING | {"moe_layer_period": 2, "recompute": "full"},
+    "further tokens predicted": LEADING | {"mtp_layers": 1, "recompute": "selective", "flash_attention": 0},
+}
+
+
+@pytest.mark.parametrize("most_zero_stage", [1, 3])
+@pytest.mark.parametrize("name", BOUNDED)
+def test_no_bound_is_past_what_it_bounds(name: str, most_zero_stage: int) -> None:
+    """Of layouts drawn from all there are; a layout's memory is that of its fullest stage."""
+    design = {**BOUNDED[name], "most_zero_stage": most_zero_stage}
+    layouts = [layout for layout in layouts_of(design) if layout["zero_stage"] <= most_zero_stage]
+    drawn = random.Random(name).sample(layouts, min(len(layouts), 150))
+    rows = pl.DataFrame([{**design, **layout, "parallelism": "given"} for layout in drawn])
+    graph, asked = searched_graph(GRAPH), search(GRAPH)
+    bounds = [*asked.bounds, "train_bytes_least", "stages_bytes_least"]
+    nodes, _ = graph.resolve(bounds, set(GRAPH.metrics) | set(GRAPH.inputs))
+    taken = {p for node in nodes for p in node.formula.parameters} - asked.own
+    columns = sorted(taken | {GOAL, "train_bytes_per_gpu"} | (set(bounds) - asked.own))
+    found, _ = evaluate_rows(rows, columns)
+    found = found.drop_nulls(GOAL)  # of layouts that contradict themselves there is none
+    assert len(found) > 20 or name == "one GPU"
+    codes = {n: GRAPH.words[n].index for n in columns if n in GRAPH.words}
+    for row in found.rows(named=True):
+        known = {n: codes[n](row[n]) if n in codes else row.get(f"{n}_computed", row[n]) for n in columns}
+        values = evaluate(graph, bounds, known)
+        assert all(values[bound] <= row[GOAL] for bound in asked.bounds)
+        assert values["train_bytes_least"] <= row["train_bytes_per_gpu"]
+        assert values["stages_bytes_least"] <= row["train_bytes_per_gpu"]
+
+
+@pytest.mark.nojit
+def test_divisors_come_back_in_order() -> None:
+    for number, most in product((1, 2, 60, 61, 63 * 64, 2**20 * 61), (1, 2, 7, 64)):
+        rest, found = divisors(number, most), []
+        while rest:
+            found.append(least_divisor(rest))
+            rest &= rest - 1
+        assert found == [k for k in range(2, min(number, most) + 1) if number % k == 0]
+    assert least_divisor(0) == 0
+
+
 def test_what_follows_from_a_layout_is_in_the_loops() -> None:
-    nested = Nested(searched_graph(GRAPH), search())
+    nested = Nested(searched_graph(GRAPH), search(GRAPH))
     assert nested.level["data_parallel"] == nested.level["pipeline_parallel"]
     assert not {"data_parallel", *SEARCHED} & set(nested.parameters)
 
