@@ -160,12 +160,13 @@ class Evaluator:
             descriptor += [self._place[operand.name], starts.place(outer) if moves else 0]
         return descriptor, pattern
 
-    def _loop(self, node: Node, pattern: str, points: int, is_compiled: bool) -> Loop:
+    def _loop(self, node: Node, pattern: str, is_compiled: bool, few: bool = False) -> Loop:
+        """The loop of a formula; few numbers at a time, again and again, are computed one by one."""
         kinds = {p: self.plan.values[p].kind for p in node.formula.parameters} | {node.name: node.kind}
         words = self.plan.space.graph.words
         if is_compiled:
             return compiled(loop_source(node.formula, pattern, kinds, words))
-        if points <= FEW_POINTS:
+        if few:
             return interpreted(loop_source(node.formula, pattern, kinds, words))
         return array_loop(node.formula, pattern, kinds, words)
 
@@ -184,7 +185,7 @@ class Evaluator:
                 held = self._cells(value, self.box.extents)
                 searched = value.node.formula.finds_a_root and self.plan.is_slow(value.node, self.plan.points)
                 is_compiled = searched or not self.plan.over_arrays
-                self.loops[value.name] = self._loop(value.node, pattern, held, is_compiled)
+                self.loops[value.name] = self._loop(value.node, pattern, is_compiled, held <= FEW_POINTS)
             rows.append(descriptor + [0] * (width - len(descriptor)))
         memo: dict[tuple[int, ...], Cells | None] = {}
         maps = {name: self._map(name, extents, memo) for name in self.read}
@@ -293,7 +294,7 @@ class Evaluator:
                 starts = _Starts()
                 descriptor, pattern = self._describe(value, self.box.sizes, self.box.sizes, starts)
                 cells = self._cells(value, self.box.extents)
-                loop = self._loop(value.node, pattern, cells, self.plan.is_slow(value.node, cells))
+                loop = self._loop(value.node, pattern, self.plan.is_slow(value.node, cells))
                 loop(floats, integers, starts.cells(), np.array(descriptor, np.int64))
         tables: Cells = integers
         return tables
