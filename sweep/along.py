@@ -103,7 +103,7 @@ def _way(question: Question, target: Target, axis: int) -> int | None:
             return None
         with np.errstate(all="ignore"):
             values = evaluate(cut.expression, scope, question.space.graph.words).low
-        steps = np.diff(np.broadcast_to(np.asarray(values, np.float64), (len(question.space.axes[axis]),)))
+            steps = np.diff(np.broadcast_to(np.asarray(values, np.float64), (len(question.space.axes[axis]),)))
         steps = -cut.direction * steps[steps != 0.0]
         if np.isnan(steps).any() or (np.abs(steps) < cut.least).any() or ((steps > 0).any() and (steps < 0).any()):
             return None
