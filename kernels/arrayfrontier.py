@@ -1,7 +1,7 @@
 """A running frontier over arrays, without compiling: for as many rows as are gone through before anything is compiled.
 
 The same rows as kernels.pareto keeps, from the same calls. Every block meets a dozen good rows, one array operation
-each, and with two objectives the settled frontier by halving; what is left waits until about as many rows wait as the
+each, and with two objectives the settled frontier by halving; what is left waits until twice as many rows wait as the
 frontier has.
 """
 
