@@ -26,6 +26,7 @@ CATALOGUE = (
     *("optimizers", "train_frameworks", "engines", "prices", "grids"),
 )
 MACROS = (  # files of queries/macros/, each after those whose macros it uses
+    "grid",
     "steps",
     "stairs",
     "epsilon",

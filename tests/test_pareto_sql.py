@@ -95,7 +95,22 @@ def is_close(kept: float | None, other: float | None, epsilon: float) -> bool:
     return kept <= other or kept - other <= (epsilon + 1e-12) * min(abs(kept), abs(other))
 
 
-@pytest.mark.parametrize("num_objectives", [2, 3])
+@given(
+    tables(4, 8, st.one_of(VALUES, st.floats(-4, 4), st.sampled_from([1e308, -1e308, 5e-324])), 60), st.integers(1, 60)
+)
+@EXAMPLES
+def test_the_grid_rules_out_only_what_one_of_few_beats(rows: list[Row], num_few: int) -> None:
+    rows = [row for row in rows if naive_pareto.whole(row) is not None] or [(1.0,) * len(rows[0])]
+    names = [*"abcdefgh"[: len(rows[0])], *"0000"][:8]
+    objectives = ", ".join(f"{name} as p{k}" for k, name in enumerate(names, 1))
+    query = f"with p as materialized (select {objectives} from d order by design_id), few as (from p limit {num_few}) "
+    kept = {found[: len(rows[0])] for found in ask(rows, query + "from pareto_under8('p', 'few', 1000)")}
+    assert kept <= set(rows)
+    for row in set(rows) - kept:
+        assert any(naive_pareto.beats(few, row) for few in rows[:num_few])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("num_objectives", [2, 3, 4])
 @pytest.mark.parametrize("kind", ["scattered", "ordered", "on a grid", "near a sphere", "costs", "alike"])
 def test_macros_and_kernels_agree_on_many_rows(kind: str, num_objectives: int, tmp_path: Path) -> None:
     """Read from Parquet, where rows are ruled out by what its first rows say."""
@@ -111,15 +126,18 @@ def test_macros_and_kernels_agree_on_many_rows(kind: str, num_objectives: int, t
         rows = rows[:10_000] / np.linalg.norm(rows[:10_000], axis=1, keepdims=True)
         rows = 1 - rows * (1 - 0.02 * generator.random((10_000, 1)) ** 4)
     if kind == "costs":
+        rows = rows[:20_000] if num_objectives == 4 else rows  # of which nearly half are on the frontier
         size, tokens = 10 ** (8 + 4 * rows[:, 0]), 10 ** (10 + 3 * rows[:, 1])
-        rows = np.stack([size * tokens, 1.7 + 400 / size**0.34 + 410 / tokens**0.28, size], axis=1)[:, :num_objectives]
-    names = "xyz"[:num_objectives]
+        loss = 1.7 + 400 / size**0.34 + 410 / tokens**0.28
+        rows = np.stack([size * tokens, loss, size, size * generator.random(len(rows))], axis=1)[:, :num_objectives]
+    names = "xyzw"[:num_objectives]
     frame = pl.DataFrame({"design_id": np.arange(len(rows)), **dict(zip(names, rows.T, strict=True))})
     frame.write_parquet(tmp_path / "rows.parquet", row_group_size=20_000)
     running, standing = RunningFrontier(num_objectives), EpsilonFrontier(num_objectives, 0.01)
     for frontier in (running, standing):
         frontier.fold(rows, np.arange(len(rows)))
-    source = f"with rows as (from '{tmp_path}/rows.parquet') select design_id from pareto{num_objectives}"
+    call = "pareto" if num_objectives == 4 else f"pareto{num_objectives}"
+    source = f"with rows as (from '{tmp_path}/rows.parquet') select design_id from {call}"
     arguments = f"'rows', {', '.join(names)}"
     found = CONNECTION.execute(f"{source}({arguments})").fetchall()
     assert sorted(row[0] for row in found) == sorted(running.ids.tolist())

@@ -1,7 +1,7 @@
 -- Question:  which rows of any relation does no other row beat?
 -- Input:     relation, the name of a table, a view or a CTE, in quotes; then the objectives, any numeric expressions of
---            its columns, all minimised: write -column for what is to be maximised; steps.sql, stairs.sql and
---            epsilon.sql have been run
+--            its columns, all minimised: write -column for what is to be maximised; grid.sql, steps.sql,
+--            stairs.sql and epsilon.sql have been run
 -- Parameter: ties := 'all' or 'one'; epsilon := 0, or a share from 1e-9 to 1
 -- Output:    the table macros pareto2(relation, x, y), pareto3(relation, x, y, z) and pareto(relation, o1, ..., o8),
 --            the last for one to eight objectives; each returns all columns of the frontier's rows, in no order
@@ -10,10 +10,14 @@
 --
 -- With epsilon, so few rows of the frontier are returned that each row of the relation is worse than one of them by that
 -- share at most in every objective: one row a cell, whatever ties says; see epsilon.sql.
--- Up to three objectives are settled by halving, however many rows are on the frontier. More are compared cell by cell:
--- take that for frontiers of a few thousand rows, or ask for them in process, where the compiled kernel answers.
--- The relation is read three times: its first rows, for a few good ones and stairs.sql; then only its objectives, for
--- those rows that these do not rule out; and last for the whole rows of the frontier, only columns that are asked for.
+-- Up to three objectives are settled by halving, however many rows are on the frontier. More are looked up in a grid of
+-- good rows, then in grids of what is left, and the rest is compared cell by cell. Of 100 M rows of four objectives
+-- 42,880 are found in 70 s of processor time, of 20 M rows of five 53,038 in 64 s. Weak are frontiers of 100,000 rows of
+-- four objectives and more, and seven or eight objectives, of which a grid has few buckets each: ask for those in
+-- process, where the compiled kernel answers.
+-- The relation is read three times: its first rows, for a few good ones and stairs.sql (of four objectives and more a
+-- million rows besides); then only its objectives, for those rows that these do not rule out; and last for the whole
+-- rows of the frontier, only columns that are asked for.
 
 -- True, or an error that says what ties and epsilon may be.
 create or replace macro pareto_asked(ties, epsilon) as
@@ -115,14 +119,9 @@ pareto_valid as not materialized (
         and not isnan(cast(pareto_objective(o7) as double)) and not isnan(cast(pareto_objective(o8) as double))
 ),
 pareto_first as materialized (from pareto_valid limit 50000),
-pareto_best as materialized (from pareto_champions('pareto_first')),
-pareto_near as materialized (
-    select p1, p2, p3, p4, p5, p6, p7, p8
-    from pareto_valid, pareto_best
-    where not pareto_beats(c1, p1, p2, p3, p4, p5, p6, p7, p8) and not pareto_beats(c2, p1, p2, p3, p4, p5, p6, p7, p8)
-        and not pareto_beats(c3, p1, p2, p3, p4, p5, p6, p7, p8) and not pareto_beats(c4, p1, p2, p3, p4, p5, p6, p7, p8)
-        and not pareto_beats(c5, p1, p2, p3, p4, p5, p6, p7, p8)
-),
+pareto_more as materialized (from pareto_valid limit 1000000),
+pareto_few as materialized (from pareto_under8('pareto_more', 'pareto_first', 1000000)),
+pareto_near as materialized (from pareto_under8('pareto_valid', 'pareto_few', 1000000)),
 pareto_exact as materialized (
     from pareto_settled('pareto_near')
     union all

@@ -1,5 +1,6 @@
 -- Question:  which rows does no other row beat, step by step?
--- Input:     relation, the name of a table or a CTE of objectives p1 to p8, none of them null or nan, all minimised
+-- Input:     relation, the name of a table or a CTE of objectives p1 to p8, none of them null or nan, all minimised;
+--            grid.sql has been run
 -- Parameter: epsilon, the share by which a row may be worse than one that stands for it, in each objective
 -- Output:    the macros of the steps that pareto.sql, pareto_per.sql and dominated_by.sql take, each described below;
 --            of rows, they return p1 to p8, in no order
@@ -12,37 +13,6 @@
 create or replace macro pareto_beats(c, p1, p2, p3, p4, p5, p6, p7, p8) as
     c.p1 <= p1 and c.p2 <= p2 and c.p3 <= p3 and c.p4 <= p4 and c.p5 <= p5 and c.p6 <= p6 and c.p7 <= p7 and c.p8 <= p8
     and (c.p1 < p1 or c.p2 < p2 or c.p3 < p3 or c.p4 < p4 or c.p5 < p5 or c.p6 < p6 or c.p7 < p7 or c.p8 < p8);
-
--- One row of five good rows c1 to c5, each a struct of p1 to p8, which beat most of all others at once.
-create or replace macro pareto_champions(relation) as table
-with pareto_ranked as (
-    select
-        {'p1': p1, 'p2': p2, 'p3': p3, 'p4': p4, 'p5': p5, 'p6': p6, 'p7': p7, 'p8': p8} as champion,
-        percent_rank() over (order by p1) as r1, percent_rank() over (order by p2) as r2,
-        percent_rank() over (order by p3) as r3, percent_rank() over (order by p4) as r4,
-        percent_rank() over (order by p5) as r5, percent_rank() over (order by p6) as r6,
-        percent_rank() over (order by p7) as r7, percent_rank() over (order by p8) as r8
-    from query_table(relation)
-)
-select
-    arg_min(champion, greatest(r1, r2, r3, r4, r5, r6, r7, r8)) as c1,
-    arg_min(champion, greatest(9 * r1, r2, r3, r4, 9 * r5, r6, r7, r8)) as c2,
-    arg_min(champion, greatest(r1, 9 * r2, r3, r4, r5, 9 * r6, r7, r8)) as c3,
-    arg_min(champion, greatest(r1, r2, 9 * r3, r4, r5, r6, 9 * r7, r8)) as c4,
-    arg_min(champion, greatest(r1, r2, r3, 9 * r4, r5, r6, r7, 9 * r8)) as c5
-from pareto_ranked;
-
--- Rows, less those that one of five good ones among them beats.
-create or replace macro pareto_screened(relation) as table
-with pareto_sample as materialized (
-    from query_table(relation) using sample reservoir(20000 rows)
-),
-pareto_best as materialized (from pareto_champions('pareto_sample'))
-select pareto_row.*
-from query_table(relation) as pareto_row, pareto_best
-where not pareto_beats(c1, p1, p2, p3, p4, p5, p6, p7, p8) and not pareto_beats(c2, p1, p2, p3, p4, p5, p6, p7, p8)
-    and not pareto_beats(c3, p1, p2, p3, p4, p5, p6, p7, p8) and not pareto_beats(c4, p1, p2, p3, p4, p5, p6, p7, p8)
-    and not pareto_beats(c5, p1, p2, p3, p4, p5, p6, p7, p8);
 
 -- Distinct rows p1 to p8, less those that one of the 120 rows of least summed ranks beats. Each of these is a bit; the
 -- bits seen up to a value, objective by objective, have in common the rows that are <= in all of them.
@@ -158,12 +128,19 @@ pareto_beaten as (
 select p1, p2, p3, p4, p5, p6, p7, p8 from pareto_left
 where row_id not in (select row_id from pareto_beaten);
 
--- The distinct rows that no other beats: screened twice, thinned twice and compared.
+-- The distinct rows that no other beats: first those are dropped that the grid of them all rules out, eight times, each
+-- time with another of four objectives as the one that is not cut into buckets; the rest is thinned and compared.
 create or replace macro pareto_settled(relation) as table
-with pareto_nearer as materialized (from pareto_screened(relation)),
-pareto_distinct as materialized (
-    select distinct p1, p2, p3, p4, p5, p6, p7, p8 from pareto_screened('pareto_nearer')
+with recursive pareto_turned as (
+    select if(num_rows > 5000, 0, 8) as turn, p1, p2, p3, p4, p5, p6, p7, p8
+    from query_table(relation), (select count(*) as num_rows from query_table(relation))
+    union all
+    select turn + 1, p2, p3, p4, p1, p5, p6, p7, p8
+    from pareto_under8('pareto_turned', 'pareto_turned', 1000000), (select max(turn) as turn from pareto_turned)
+    where turn < 8
 ),
-pareto_thin as materialized (from pareto_thinned('pareto_distinct')),
-pareto_thinner as materialized (from pareto_thinned('pareto_thin'))
-from pareto_compared('pareto_thinner');
+pareto_distinct as materialized (
+    select distinct p1, p2, p3, p4, p5, p6, p7, p8 from pareto_turned where turn = 8
+),
+pareto_thin as materialized (from pareto_thinned('pareto_distinct'))
+from pareto_compared('pareto_thin');

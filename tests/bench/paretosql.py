@@ -4,8 +4,8 @@
 
 Scan, frontier and its whole rows are included, at a memory limit of 2 GB. The rival is the plain window form, the
 least of one objective among all rows up to the other, which sorts all rows. The limit is reading the objectives twice,
-once to find the frontier and once to find its rows. Scattered: uniformly random. Costs: money, loss and memory of sizes
-and tokens. Every job runs in a process of its own and has to find as many rows as the others.
+once to find the frontier and once to find its rows. Scattered: uniformly random. Costs: money, loss, memory and seconds
+of sizes and tokens. Every job runs in a process of its own and has to find as many rows as the others.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ JOBS = {
     "plain window": WINDOW,
     "three columns read": "select sum(x), sum(y), sum(z) from designs",
     "pareto3": "select id from pareto3('designs', x, y, z)",
+    "four columns read": "select sum(x), sum(y), sum(z), sum(w) from designs",
+    "pareto of four": "select id from pareto('designs', x, y, z, w)",
 }
 MOST_SORTED = 30_000_000  # rows; more do not fit the memory limit, and the plain window writes and reads for minutes
-AIMS = {"pareto2": 20.0, "pareto3": 2.0}  # M rows a second
+AIMS = {"pareto2": 20.0, "pareto3": 2.0, "pareto of four": 0.5}  # M rows a second
 
 
 def scattered(generator: np.random.Generator, n: int) -> Floats:
@@ -56,14 +58,21 @@ def costs(generator: np.random.Generator, n: int) -> Floats:
 KINDS: dict[str, Callable[[np.random.Generator, int], Floats]] = {"scattered": scattered, "costs": costs}
 
 
+def fourth(kind: str, generator: np.random.Generator, columns: Floats) -> Floats:
+    """The column beside the three of a kind, drawn apart so that those stay what they are."""
+    drawn = generator.random(len(columns[0]))
+    return np.sqrt(columns[2]) * np.power(10.0, 2 * drawn - 1) if kind == "costs" else drawn
+
+
 def rows_of(kind: str, num_rows: int, path: Path) -> None:
-    """A Parquet file of id, x, y and z in row groups of a million."""
-    generator = np.random.default_rng(7)
-    schema = pa.schema({"id": pa.int64(), "x": pa.float64(), "y": pa.float64(), "z": pa.float64()})
+    """A Parquet file of id, x, y, z and w in row groups of a million."""
+    generator, own = np.random.default_rng(7), np.random.default_rng(11)
+    schema = pa.schema({"id": pa.int64()} | {name: pa.float64() for name in "xyzw"})
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, use_dictionary=False) as writer:
         for first in range(0, num_rows, BLOCK):
             n = min(BLOCK, num_rows - first)
-            columns = [np.arange(first, first + n), *KINDS[kind](generator, n)]
+            drawn = KINDS[kind](generator, n)
+            columns = [np.arange(first, first + n), *drawn, fourth(kind, own, drawn)]
             writer.write_table(pa.table(columns, schema=schema))
 
 
