@@ -145,6 +145,24 @@ def test_macros_and_kernels_agree_on_many_rows(kind: str, num_objectives: int, t
     assert sorted(row[0] for row in stand) == sorted(standing.result()[1].tolist())
 
 
+@pytest.mark.parametrize("kinds", [("double", "bigint", "decimal(18, 6)", "integer"), ("bigint",) * 4, ("float",) * 4])
+def test_numbers_of_every_type_in_every_place(kinds: Sequence[str]) -> None:
+    """Whole numbers that float64 cannot tell apart are told apart: half are left for the grids of all rows."""
+    generator = np.random.default_rng(5)
+    low, names = generator.random((12_000, 4)), "xyzw"
+    rows = np.round((0.5 + low - low.mean(axis=1, keepdims=True) + 0.3 * low) * 10_000)
+    running = RunningFrontier(4)
+    running.fold(rows, np.arange(len(rows)))
+    shifts = {"bigint": 1 << 60, "decimal(18, 6)": 10**8, "double": 0, "float": 0, "integer": -5}
+    CONNECTION.register("d", pl.DataFrame(rows, names).cast(pl.Int64).with_row_index("design_id").to_arrow())
+    listed = [f"cast({n} + {shifts[kind]} as {kind}) as {n}" for n, kind in zip(names, kinds, strict=True)]
+    CONNECTION.execute(f"create or replace temp table typed as select design_id, {', '.join(listed)} from d")
+    for turn in (0, 3):
+        order = ", ".join(names[turn:] + names[:turn])
+        found = CONNECTION.execute(f"select design_id from pareto('typed', {order})").fetchall()
+        assert sorted(row[0] for row in found) == sorted(running.ids.tolist())
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

@@ -128,19 +128,34 @@ pareto_beaten as (
 select p1, p2, p3, p4, p5, p6, p7, p8 from pareto_left
 where row_id not in (select row_id from pareto_beaten);
 
--- The distinct rows that no other beats: first those are dropped that the grid of them all rules out, eight times, each
--- time with another of four objectives as the one that is not cut into buckets; the rest is thinned and compared.
+-- The distinct rows that no other beats. They are told apart by the ranks of their values, whole numbers whatever the
+-- type of an objective: so a recursive query, whose columns keep the types of its first part, can exchange them. First
+-- those are dropped that the grid of them all rules out, eight times, each time with another of four objectives as the
+-- one that is not cut into buckets; the rest is thinned and compared.
 create or replace macro pareto_settled(relation) as table
-with recursive pareto_turned as (
-    select if(num_rows > 5000, 0, 8) as turn, p1, p2, p3, p4, p5, p6, p7, p8
-    from query_table(relation), (select count(*) as num_rows from query_table(relation))
+with recursive pareto_ranks as materialized (
+    select
+        *,
+        dense_rank() over (order by p1) as r1, dense_rank() over (order by p2) as r2,
+        dense_rank() over (order by p3) as r3, dense_rank() over (order by p4) as r4,
+        dense_rank() over (order by p5) as r5, dense_rank() over (order by p6) as r6,
+        dense_rank() over (order by p7) as r7, dense_rank() over (order by p8) as r8
+    from (select distinct p1, p2, p3, p4, p5, p6, p7, p8 from query_table(relation))
+),
+pareto_turned as (
+    select
+        if(num_rows > 5000, 0, 8) as turn,
+        r1 as p1, r2 as p2, r3 as p3, r4 as p4, r5 as p5, r6 as p6, r7 as p7, r8 as p8
+    from pareto_ranks, (select count(*) as num_rows from pareto_ranks)
     union all
     select turn + 1, p2, p3, p4, p1, p5, p6, p7, p8
     from pareto_under8('pareto_turned', 'pareto_turned', 1000000), (select max(turn) as turn from pareto_turned)
     where turn < 8
 ),
-pareto_distinct as materialized (
-    select distinct p1, p2, p3, p4, p5, p6, p7, p8 from pareto_turned where turn = 8
+pareto_close as materialized (
+    select p1, p2, p3, p4, p5, p6, p7, p8 from pareto_turned where turn = 8
 ),
-pareto_thin as materialized (from pareto_thinned('pareto_distinct'))
-from pareto_compared('pareto_thin');
+pareto_thin as materialized (from pareto_thinned('pareto_close')),
+pareto_left as materialized (from pareto_compared('pareto_thin'))
+select p1, p2, p3, p4, p5, p6, p7, p8 from pareto_ranks
+where (r1, r2, r3, r4, r5, r6, r7, r8) in (select (p1, p2, p3, p4, p5, p6, p7, p8) from pareto_left);
