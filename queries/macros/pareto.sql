@@ -15,9 +15,10 @@
 -- 42,880 are found in 70 s of processor time, of 20 M rows of five 53,038 in 64 s. Weak are frontiers of 100,000 rows of
 -- four objectives and more, and seven or eight objectives, of which a grid has few buckets each: ask for those in
 -- process, where the compiled kernel answers.
--- The relation is read three times: its first rows, for a few good ones and stairs.sql (of four objectives and more a
--- million rows besides); then only its objectives, for those rows that these do not rule out; and last for the whole
--- rows of the frontier, only columns that are asked for.
+-- The relation is read three times: its objectives, for good ones among a random sample and stairs.sql (of four
+-- objectives and more, a sample of a million besides); then its objectives again, for those rows that these do not rule
+-- out; and last for the whole rows of the frontier, only columns that are asked for. The first rows would be had for
+-- nothing, but those of a run are one corner of its space: they rule out little, and all else takes long.
 
 -- True, or an error that says what ties and epsilon may be.
 create or replace macro pareto_asked(ties, epsilon) as
@@ -36,7 +37,7 @@ with pareto_valid as not materialized (
     select x as p1, y as p2 from query_table(relation)
     where pareto_asked(ties, epsilon) and not isnan(cast(x as double)) and not isnan(cast(y as double))
 ),
-pareto_first as materialized (from pareto_valid limit 50000),
+pareto_first as materialized (from pareto_valid using sample reservoir(50000 rows)),
 pareto_near as materialized (from pareto_under2('pareto_valid', 'pareto_first', 2048)),
 pareto_nearer as (select distinct p1, p2 from pareto_under2('pareto_near', 'pareto_near', 2048)),
 pareto_least as (
@@ -66,7 +67,7 @@ with pareto_valid as not materialized (
     where pareto_asked(ties, epsilon)
         and not isnan(cast(x as double)) and not isnan(cast(y as double)) and not isnan(cast(z as double))
 ),
-pareto_first as materialized (from pareto_valid limit 50000),
+pareto_first as materialized (from pareto_valid using sample reservoir(50000 rows)),
 pareto_near as materialized (from pareto_under3('pareto_valid', 'pareto_first', 256)),
 pareto_nearer as materialized (select distinct p1, p2, p3 from pareto_under3('pareto_near', 'pareto_near', 1024)),
 pareto_exact as materialized (
@@ -104,7 +105,7 @@ with pareto_three as not materialized (
         and not isnan(cast(o1 as double)) and not isnan(cast(pareto_objective(o2) as double))
         and not isnan(cast(pareto_objective(o3) as double))
 ),
-pareto_first3 as materialized (from pareto_three limit 50000),
+pareto_first3 as materialized (from pareto_three using sample reservoir(50000 rows)),
 pareto_near3 as materialized (from pareto_under3('pareto_three', 'pareto_first3', 256)),
 pareto_nearer3 as materialized (select distinct p1, p2, p3 from pareto_under3('pareto_near3', 'pareto_near3', 1024)),
 pareto_valid as not materialized (
@@ -118,8 +119,8 @@ pareto_valid as not materialized (
         and not isnan(cast(pareto_objective(o5) as double)) and not isnan(cast(pareto_objective(o6) as double))
         and not isnan(cast(pareto_objective(o7) as double)) and not isnan(cast(pareto_objective(o8) as double))
 ),
-pareto_first as materialized (from pareto_valid limit 50000),
-pareto_more as materialized (from pareto_valid limit 1000000),
+pareto_first as materialized (from pareto_valid using sample reservoir(50000 rows)),
+pareto_more as materialized (from pareto_valid using sample reservoir(1000000 rows)),
 pareto_few as materialized (from pareto_under8('pareto_more', 'pareto_first', 1000000)),
 pareto_near as materialized (from pareto_under8('pareto_valid', 'pareto_few', 1000000)),
 pareto_exact as materialized (
