@@ -245,19 +245,35 @@ class Database:
         where are conditions in the language of the metrics, over the columns of designs. Ties are all kept; a design
         with an objective that is nan is not on the frontier.
         """
-        goals = [self._objective(name) for name in minimize] + [f"-{self._objective(name)}" for name in maximize]
+        import polars as pl
+
+        goals = [self._objective(name, 1.0) for name in minimize] + [self._objective(name, -1.0) for name in maximize]
         if not goals:
             raise SweepError("a frontier needs an objective: name a column to minimize or to maximize")
         if len(goals) > MOST_OBJECTIVES:
             raise SweepError(f"a frontier takes up to {MOST_OBJECTIVES} objectives, not {len(goals)}")
         conditions = [self.condition(text) for text in ([where] if isinstance(where, str) else where)]
         kept = f" where {' and '.join(conditions)}" if conditions else ""
-        goals += ["0"] * (MOST_OBJECTIVES - len(goals))
-        listed = ", ".join(f"{goal} as o{k}" for k, goal in enumerate(goals, start=1))
+        cursor = self._cursor()
+        self._show(cursor, " ".join([*minimize, *maximize, kept]))
+        ids = self.wait(lambda: sqlpareto.folded(cursor, f"designs{kept}", goals), cursor)
+        if ids is None:
+            return self._frontier_in_sql(goals, kept)
+        order = pa.table({"design_id": ids})
+        cursor.register("_frontier", order)
+        query = "from designs where design_id in (select design_id from _frontier)"
+        found = Answer(self.wait, cursor, self.wait(lambda: _reader(cursor, query, None), cursor)).pl()
+        return pl.DataFrame(order).join(found, on="design_id", how="left", maintain_order="left")[found.columns]
+
+    def _frontier_in_sql(self, goals: Sequence[sqlpareto.Goal], kept: str) -> pl.DataFrame:
+        """The same from the macros, which compare whole numbers as they are."""
+        listed = [f"-{goal.sql}" if goal.sign < 0 else goal.sql for goal in goals]
+        listed += ["0"] * (MOST_OBJECTIVES - len(goals))
+        named = ", ".join(f"{goal} as o{k}" for k, goal in enumerate(listed, start=1))
         question = (resource_dir("queries") / "frontier.sql").read_text(encoding="utf-8").strip().removesuffix(";")
         order = ", ".join(f"o{k}" for k in range(1, MOST_OBJECTIVES + 1))
         return self.query(
-            f"create or replace temp view objectives as select design_id, {listed} from designs{kept};\n"
+            f"create or replace temp view objectives as select design_id, {named} from designs{kept};\n"
             f"with frontier as (\n{question}\n)\n"
             f"select designs.* from designs join frontier using (design_id) order by {order}, design_id"
         ).pl()
@@ -276,11 +292,12 @@ class Database:
         except FormulaError as error:
             raise SweepError(f'"{text}": {error}') from None
 
-    def _objective(self, name: str) -> str:
+    def _objective(self, name: str, sign: float) -> sqlpareto.Goal:
         column = self._known(name, "objective")
         if column.kind == "word":
             raise SweepError(f"{name} holds words, and an objective is a number")
-        return f"cast({quoted(name)} as bigint)" if column.kind == "bool" else quoted(name)
+        sql = f"cast({quoted(name)} as bigint)" if column.kind == "bool" else quoted(name)
+        return sqlpareto.Goal(sql, sign, column.kind == "int")
 
     def _known(self, name: str, place: str) -> Column:
         found = next((column for column in self.columns if column.name == name), None)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from kernels.arrayfrontier import ArrayFrontier
 from kernels.epsilon import LEAST_EPSILON, EpsilonFrontier
 from kernels.pareto import RunningFrontier, Ties
 from sweep.columns import Column
@@ -35,6 +36,7 @@ from sweep.sqltext import literal, quoted
 ARGUMENTS = {"pareto": range(1, 9), "pareto2": (2,), "pareto3": (3,)}
 MOST_WHOLE = 2.0**53  # whole numbers from here on are not all apart as float64
 BATCH_ROWS = 1 << 17
+WORTH_COMPILING = 1 << 21  # rows from which the compiled kernels, when they have to be made first, are sooner done
 SETTINGS = ("ties", "epsilon")
 
 
@@ -45,6 +47,15 @@ class Call:
     objectives: tuple[tuple[str, float], ...]
     ties: Ties = "all"
     epsilon: float = 0.0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An expression of SQL and its sign: 1 where it is minimised, -1 where it is maximised."""
+
+    sql: str
+    sign: float
+    is_whole: bool
 
 
 Ids = npt.NDArray[np.int64]
@@ -114,18 +125,38 @@ def _of_space(space: Space, call: Call) -> Ids | None:
 
 def _of_run(cursor: Any, call: Call, columns: Sequence[Column]) -> Ids | None:
     """The ids of the frontier of the rows of a run; None where the macro has to answer."""
-    names, signs = [name for name, _ in call.objectives], [sign for _, sign in call.objectives]
-    running = EpsilonFrontier(len(names), call.epsilon) if call.epsilon else RunningFrontier(len(names), call.ties)
-    listed = ", ".join(f"cast({quoted(name)} as double)" for name in names)
-    with cursor.cursor() as scan:
-        for batch in scan.sql(f"select design_id, {listed} from designs").to_arrow_reader(BATCH_ROWS):
-            ids, *values = batch.columns
-            filled = [c.fill_null(float("nan")) if c.null_count else c for c in values]
-            filled = [column.to_numpy(zero_copy_only=False) for column in filled]
-            running.fold_columns(filled, signs, ids.to_numpy(zero_copy_only=False))
-    rows, kept = running.result()
     kinds = {c.name: c.kind for c in columns}
-    return kept if _are_exact([rows[:, k] for k, name in enumerate(names) if kinds[name] == "int"]) else None
+    goals = [Goal(quoted(name), sign, kinds[name] == "int") for name, sign in call.objectives]
+    return folded(cursor, "designs", goals, call.ties, call.epsilon)
+
+
+def folded(cursor: Any, source: str, goals: Sequence[Goal], ties: Ties = "all", epsilon: float = 0.0) -> Ids | None:
+    """The ids of the frontier of a source of rows with a design_id, by objectives and then by id, in one scan of them.
+
+    None where objectives are whole numbers that float64 cannot tell apart, which a macro has to answer.
+    """
+    running: ArrayFrontier | RunningFrontier | EpsilonFrontier
+    running = EpsilonFrontier(len(goals), epsilon) if epsilon else ArrayFrontier(len(goals), ties)
+    signs = [goal.sign for goal in goals]
+    listed = ", ".join(f"cast({goal.sql} as double)" for goal in goals)
+    num_rows = 0
+    with cursor.cursor() as scan:
+        for batch in scan.sql(f"select design_id, {listed} from {source}").to_arrow_reader(BATCH_ROWS):
+            ids, *values = (_array(column) for column in batch.columns)
+            num_rows += len(ids)
+            if isinstance(running, ArrayFrontier) and num_rows > WORTH_COMPILING:
+                compiled = RunningFrontier(len(goals), ties)
+                compiled.fold(*running.result(), running.counts)
+                running = compiled
+            running.fold_columns(values, signs, ids.__getitem__)
+    rows, kept = running.result()
+    return kept if _are_exact([rows[:, k] for k, goal in enumerate(goals) if goal.is_whole]) else None
+
+
+def _array(column: pa.Array) -> npt.NDArray[Any]:
+    """A column of numbers, with nan for null."""
+    filled = column.fill_null(float("nan")) if column.null_count else column
+    return filled.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
 def _are_exact(whole: Sequence[npt.NDArray[Any]]) -> bool:

@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from sweep.columns import declare, wanted
+from sweep import sqlpareto
+from sweep.columns import Column, declare, wanted
 from sweep.database import Database, QueryError, run_frontier
 from sweep.errors import RunError, SweepError
 from sweep.frontier import frontier
@@ -182,6 +184,35 @@ def test_the_frontier_of_a_run_is_that_of_its_space(
     assert found["design_id"].to_list() == expected["design_id"].to_list()
     for name in (*minimize, *maximize):
         assert found[name].to_list() == expected[name].to_list()
+
+
+@pytest.mark.parametrize("first", [2**53 - 40, 2**60])
+def test_a_frontier_of_whole_numbers_that_float64_cannot_tell_apart(tmp_path: Path, first: int) -> None:
+    """By the macros where there are such, in the kernels' order; a null is never on it."""
+    most = [first + 30 - k for k in range(30)]
+    frame = pl.DataFrame({"design_id": range(31), "x": [*range(first, first + 30), None], "y": [*most, first]})
+    frame.write_parquet(tmp_path / "rows.parquet")
+    columns = [Column(name, "int", "", "", "") for name in frame.columns]
+    with Database.open_parts([tmp_path / "rows.parquet"], columns) as database:
+        assert database.frontier(["x", "y"])["design_id"].to_list() == list(range(30))
+        assert database.frontier(["y"], ["x"])["design_id"].to_list() == [29]
+        assert database.frontier(["y", "x"], where="x < y")["design_id"].to_list() == list(range(14, -1, -1))
+
+
+@pytest.mark.parametrize("ties", ["all", "one"])
+def test_a_frontier_goes_on_in_compiled_code_after_some_rows(
+    kept: Database, ties: Literal["all", "one"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goals = [sqlpareto.Goal("hidden_size", 1.0, True), sqlpareto.Goal("loss_nats", 1.0, False)]
+    found = []
+    for rows in (1 << 21, 100):
+        monkeypatch.setattr(sqlpareto, "WORTH_COMPILING", rows)
+        monkeypatch.setattr(sqlpareto, "BATCH_ROWS", 64)
+        ids = sqlpareto.folded(kept._cursor(), "designs", goals, ties)
+        assert ids is not None
+        found.append(ids.tolist())
+    assert found[0] == found[1]
+    assert len(found[0]) > 1
 
 
 def test_a_condition_on_words_and_on_what_is_nan(kept: Database) -> None:
