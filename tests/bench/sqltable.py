@@ -4,7 +4,7 @@
 
 The space is first-look with finer axes, up to DESIGNS designs. One question, a minimum by GPU under a condition on an
 axis and one on a metric, is asked of all of them, with the spec's own conditions and without; three columns are scanned
-over a tenth; a hundredth is written as a run and asked the same. Each has a process of its own, whose largest memory is
+over a tenth, which is also written as a run and asked the same. Each has a process of its own, whose largest memory is
 told. Scans take turns: through DuckDB, the same batches read by nobody, the same columns evaluated and not read out.
 """
 
@@ -84,7 +84,7 @@ def scans(designs: int) -> dict[str, float]:
 
 def parquet(designs: int) -> dict[str, float]:
     """The question over a run, and over the same space as it is asked."""
-    asked = replace(space(designs // 100, False), columns=tuple(COLUMNS))
+    asked = replace(space(designs // 10, False), columns=tuple(COLUMNS))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "run"
         written = once(lambda: write(asked, folder))
