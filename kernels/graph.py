@@ -127,7 +127,7 @@ class Graph:
             for parameter in formula.parameters:
                 if parameter not in self.inputs and parameter not in self.metrics:
                     raise GraphError(f"{name} depends on {parameter}, which nothing declares{near(parameter, known)}")
-        self.order = self._sort()
+        self.order = self._sort(smaller)
         self._computed_at = {name: place for place, name in enumerate(self.order)}
         self._declared_at = {name: place for place, name in enumerate(known)}
         self.kinds = self._infer(smaller)
@@ -160,6 +160,10 @@ class Graph:
         assert declared.formula is not None
         return Node(name, declared.formula, self.kinds[name], declared.source, declared.meaning, declared.unit)
 
+    def place(self, name: str) -> int:
+        """Where a name stands in the order."""
+        return self._computed_at[name]
+
     def unit(self, name: str) -> str:
         """The unit of an input or metric, '' for counts and ratios."""
         return (self.metrics.get(name) or self.inputs[name]).unit
@@ -190,10 +194,11 @@ class Graph:
         nodes = [self.node(n) for n in sorted(computed, key=self._computed_at.__getitem__)]
         return nodes, sorted(needed - computed, key=self._declared_at.__getitem__)
 
-    def _sort(self) -> list[str]:
+    def _sort(self, smaller: "Graph | None") -> list[str]:
         order: list[str] = []
-        done: set[str] = set()
-
+        if smaller and all(self._formulas.get(name) is formula for name, formula in smaller._formulas.items()):
+            order += smaller.order  # which names nothing that is new here
+        done = set(order)
         path: dict[str, None] = {}  # the names on the way to the one that is visited
 
         def visit(name: str) -> None:

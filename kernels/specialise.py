@@ -25,10 +25,10 @@ class Specialised:
     def __init__(self, graph: Graph, given: Iterable[str], known: Mapping[str, Number]) -> None:
         self.graph = graph
         self._given = frozenset(given)
-        self._is_constant = dict.fromkeys(self._given, False) | {name: True for name in known if name in graph}
-        self._values = {name: _held(value, graph.kinds[name]) for name, value in known.items() if name in graph}
+        self._known = known
+        self._is_constant: dict[str, bool] = {}  # of names that were asked for: a plan knows hundreds and asks for few
+        self._values: dict[str, Number | None] = {}
         self._formulas: dict[str, Formula] = {}
-        self._place = {name: k for k, name in enumerate(graph.order)}
 
     def resolve(self, wanted: Iterable[str]) -> tuple[list[Node], list[str]]:
         """As Graph.resolve, with reduced formulas, and without what none of them reads."""
@@ -67,11 +67,15 @@ class Specialised:
         stack, unseen = list(names), set()
         while stack:
             name = stack.pop()
-            if name not in self._is_constant and name not in unseen:
-                unseen.add(name)
-                formula = self.graph.formula(name)
-                stack.extend(formula.parameters if formula else ())
-        for name in sorted(unseen, key=self._place.__getitem__):
+            if name in self._is_constant or name in unseen:
+                continue
+            if name in self._known or name in self._given:
+                self._is_constant[name] = name in self._known
+                continue
+            unseen.add(name)
+            formula = self.graph.formula(name)
+            stack.extend(formula.parameters if formula else ())
+        for name in sorted(unseen, key=self.graph.place):
             formula = self.graph.formula(name)
             alone = formula is not None and quantile_of(formula) is None  # one evaluation does not give a quantile
             self._is_constant[name] = alone and all(self._is_constant[p] for p in self._formula(name).parameters)
@@ -83,6 +87,9 @@ class Specialised:
             last = stack[-1]
             if last in self._values:
                 stack.pop()
+                continue
+            if last in self._known:
+                self._values[last] = _held(self._known[last], self.graph.kinds[last])
                 continue
             formula = self._formula(last)
             missing = [p for p in formula.parameters if p not in self._values]

@@ -131,7 +131,9 @@ class Plan:
         self._largest_table = largest_table
         self.columns = tuple(dict.fromkeys(columns))  # inputs and metrics; axes come with every row
         drawn = catalogue.KINDS["law_draw"].sets  # a quantile gives them every draw's values, whatever they are here
-        known = {name: value for name, value in space.constants.items() if name not in drawn}
+        known = dict(space.constants)
+        for name in drawn:
+            known.pop(name, None)
         specialised = Specialised(space.graph, space.given, known)
         self._conditions = {
             f"_where_{k}": replace(condition, formula=specialised.reduced(condition.formula))

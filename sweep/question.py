@@ -19,7 +19,7 @@ from sweep.cuts import Group, Ranges, Target, extremes
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker
 from sweep.plan import REPEATED, Plan
-from sweep.space import Axis, Space
+from sweep.space import Space
 
 Ints = npt.NDArray[np.int64]
 
@@ -125,16 +125,14 @@ class Question:
     def subspace(self, axes: frozenset[int], metrics: Sequence[Metric] = ()) -> Space:
         """The choices along these axes alone, the others held at their first value."""
         fixed = dict(self.space.constants)
+        moved = {name for k in axes for name in self.space.axes[k].sets}
         for k, axis in enumerate(self.space.axes):
             if k not in axes:
                 fixed |= {name: values[0].item() for name, values in axis.sets.items()}
         return replace(
             self.space,
             axes=tuple(axis for k, axis in enumerate(self.space.axes) if k in axes),
-            fixed={name: value for name, value in fixed.items() if not any(name in a.sets for a in self._of(axes))},
+            fixed={name: value for name, value in fixed.items() if name not in moved},
             conditions=tuple(self.space.conditions[k] for k in self.inside(axes)),
             graph=self.space.graph.extended(metrics, {}) if metrics else self.space.graph,
         )
-
-    def _of(self, axes: frozenset[int]) -> list[Axis]:
-        return [axis for k, axis in enumerate(self.space.axes) if k in axes]

@@ -113,10 +113,8 @@ def _replaced(
 ) -> Thinned:  # fmt: skip
     """A space with some axes replaced by one, at the place of the first."""
     kept = [k for k in range(len(found.space.axes)) if k not in axes or k == axes[0]]
-    fixed = {n: v for n, v in (dict(found.space.fixed) | found.space.constants).items() if n not in axis.sets}
-    for k, other in enumerate(found.space.axes):
-        if k not in axes:
-            fixed = {name: value for name, value in fixed.items() if name not in other.sets}
+    moved = set(axis.sets).union(*(other.sets for k, other in enumerate(found.space.axes) if k not in axes))
+    fixed = {n: v for n, v in (dict(found.space.fixed) | found.space.constants).items() if n not in moved}
     space = replace(
         found.space,
         axes=tuple(axis if k == axes[0] else found.space.axes[k] for k in kept),

@@ -93,10 +93,11 @@ def agree(text: str, seed: int) -> None:
 
 
 @pytest.mark.nojit
-@settings(QUICK, max_examples=examples(200))
-@given(spec_texts(most_metrics=0), st.integers(0, 999))
-def test_reasoned_is_walked_is_the_definition(text: str, seed: int) -> None:
-    agree(text, seed)
+@pytest.mark.parametrize("part", range(4))  # two thousand, for several processes to share
+@settings(QUICK, max_examples=examples(500))
+@given(text=spec_texts(most_metrics=0), seed=st.integers(0, 999))
+def test_reasoned_is_walked_is_the_definition(part: int, text: str, seed: int) -> None:
+    agree(text, seed + 1000 * part)
 
 
 @settings(QUICK, max_examples=25)
@@ -202,7 +203,7 @@ def test_per_value_of_an_axis_is_the_frontier_of_each_part(text: str, data: st.D
     assert ids(found.frame) == expected, text
 
 
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=100)
 @given(spec_texts(most_metrics=0), st.integers(0, 999), st.data())
 def test_more_to_choose_from_is_never_worse(text: str, seed: int, data: st.DataObject) -> None:
     """What a frontier offers is matched once an axis has another value, or a condition is dropped."""
