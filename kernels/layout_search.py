@@ -18,16 +18,17 @@ def fastest_layout(
     host_bytes_per_param, logit_bytes, in_place_activation, attention_copies, context_output_copy,
     alternate_matmuls, stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes,
     batch_sequences, global_batch_size, train_cast_bytes, framework_overhead_share, tensor_kernel_overlap_share,
-    copies_overlap_share, collective_rails, collective_launch_s, scaleup_hop_s, scaleout_hop_s,
-    grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor, tensor_overlap_share,
-    context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share, host_byte_per_s,
-    gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width, linear_attention_matrix_params,
-    attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params, dense_ffn_vector_params,
-    moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params, embedding_width,
-    params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel, most_pipeline_parallel,
-    most_pipeline_interleave, most_micro_batch_size, most_zero_stage, most_context_parallel,
-    attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s, train_matmul_flop_per_s,
-    elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens, core_flop_per_s,
+    copies_overlap_share, recompute_stops_early, collective_rails, collective_launch_s, scaleup_hop_s,
+    scaleout_hop_s, grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor,
+    tensor_overlap_share, context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share,
+    host_byte_per_s, gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width,
+    linear_attention_matrix_params, attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params,
+    dense_ffn_vector_params, moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params,
+    embedding_width, params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel,
+    most_pipeline_parallel, most_pipeline_interleave, most_micro_batch_size, most_zero_stage,
+    most_context_parallel, attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s,
+    train_matmul_flop_per_s, elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens,
+    core_flop_per_s,
 ):
     """The code of what makes train_step_s least; nan where nothing will do."""
     found = math.nan
@@ -243,8 +244,13 @@ def fastest_layout(
                     core_backward_s = float((core_forward_s * (2.5 if flash_attention else 2.0)))
                     tensor_backward_s__hidden = maximum(tensor_overlap_share, tensor_kernel_overlap_share)
                     tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_backward_s__hidden)))
+                    last_matmul_s__inner = (ffn_size / tensor_parallel)
+                    last_matmul_s__operands = ((matmul_traffic_factor * activation_element_bytes) * (hidden_size + last_matmul_s__inner))
+                    last_matmul_s__each = ((((2.0 * hidden_size) * last_matmul_s__inner) / train_matmul_flop_per_s) + (last_matmul_s__operands / elementwise_byte_per_s))
+                    last_matmul_s = float(((((1.0 + framework_overhead_share) * activation_tokens) * last_matmul_s__each) + (0.5 * tensor_forward_s)))
                     dense_recompute_s__selective = ((0.5 * dense_layer_work_s) if alternate_matmuls else core_work_s)
-                    dense_recompute_s = float((dense_layer_forward_s if (recompute == 2) else (dense_recompute_s__selective if (recompute == 1) else 0.0)))
+                    dense_recompute_s__full = (dense_layer_forward_s - (last_matmul_s if recompute_stops_early else 0.0))
+                    dense_recompute_s = float((dense_recompute_s__full if (recompute == 2) else (dense_recompute_s__selective if (recompute == 1) else 0.0)))
                     dense_layer_backward_s__work = ((((2.0 * dense_matmul_s) + (1.5 * (dense_traffic_s + core_traffic_s))) + core_backward_s) + dense_weight_traffic_s)
                     dense_layer_backward_s = float((dense_recompute_s + maximum((2.0 * layer_launch_s), ((dense_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)))))
                     dense_layer_s = float((dense_layer_forward_s + dense_layer_backward_s))

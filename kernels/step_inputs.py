@@ -34,6 +34,14 @@ FRAMEWORK = (
         "share of gradients' sum over copies of sharded weights that passes hide; at least data_overlap_share",
     ),
     _factor("flash_attention_factor", "what fused attention reaches on long sequences over what a large matmul does"),
+    Input(
+        "recompute_stops_early",
+        "",
+        "bool",
+        "1 when a layer that is done again stops at the last tensor that is needed, before its last matmul",
+        0,
+        1,
+    ),
     _factor("collective_rails", "network cards of a domain that the ring of a collective uses at most", 1e9),
 )
 

@@ -45,6 +45,7 @@ METERS = {  # what a figure of memory shows, by words of memory_kind
     "nvidia-smi": "train_device_bytes_per_gpu",
     "device total": "train_device_bytes_per_gpu",
 }
+OLDER = {"a100_sxm_40": "A100-40 rows older"}  # than PyTorch 2.1 and its early stop, by words of framework
 MICRO_BATCHES = (1, 2, 4, 8)  # of which one is the fastest where a row does not say
 RECIPES = re.compile(r"configs of that commit: batch (\d+), (\w+) recompute, ([^)]*)")  # of sizes, in notes
 RECIPE = re.compile(r"([\d.]+)B TP(\d+) PP(\d+)(?: x(\d+))? MBS (\d+)")
@@ -134,6 +135,8 @@ def _framework(row: Row) -> Design:
         record = "deepspeed"
     if record == "torchtitan" and "eager" in row.text("notes"):
         record = "torchtitan_eager"
+    if any(row.text("gpu") == gpu and words in name for gpu, words in OLDER.items()):
+        found["recompute_stops_early"] = "0"
     return found | ({"train_framework": record} if record else {})
 
 

@@ -242,7 +242,16 @@ def layer_passes(d: Design, moe: bool) -> tuple[float, float]:
     moved = held * (2 * d["weight_bytes_per_param"] + 2 * d["gradient_bytes_per_param"]) / bandwidth(d)
     back = more * seconds(d, kernels(), 2.0, 1.5) + core_s(d, True) + moved
     back = max(2 * launch, back + tensor_s(d, True) + 2 * sent + exchanged)
-    again = {"none": 0.0, "full": forward}.get(d["recompute"])
+    unneeded = 0.0
+    if d["recompute_stops_early"] and not moe:
+        inner = d["ffn_size"] / d["tensor_parallel"]
+        last: list[Kernel] = [Matmul(2 * tokens(d) * d["hidden_size"] * inner)]
+        last += [
+            Traffic(d["matmul_traffic_factor"] * d["activation_element_bytes"] * tokens(d) * size)
+            for size in (inner, d["hidden_size"])
+        ]
+        unneeded = more * seconds(d, iter(last)) + 0.5 * tensor_s(d, False)
+    again = {"none": 0.0, "full": forward - unneeded}.get(d["recompute"])
     if again is None:
         again = 0.5 * work if d["alternate_matmuls"] else core_s(d, False)
     return forward, again + back

@@ -84,6 +84,7 @@ DESIGNS: dict[str, Design] = {
     | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "optimizer_shard_ranks": 8, "num_gpus": 128},
     "host": LLAMA | {"zero_stage": 3, "pipeline_parallel": 1, "optimizer": "adam_offloaded"},
     "context": LLAMA | {"context_parallel": 4, "num_gpus": 128, "gpu": "b200_sxm", "train_precision": "fp8_training"},
+    "stops early": LLAMA | {"train_framework": "fsdp_compiled", "recompute": "full", "zero_stage": 3},
     "deepspeed": LLAMA | GPT | {"train_framework": "deepspeed", "recompute": "full", "zero_stage": 0},
     "narrow heads": LLAMA | GPT | {"num_heads": 40, "num_kv_heads": 40, "head_dim": 100, "tensor_parallel": 8},
     "launches": LLAMA | {"sequence_length": 256, "hidden_size": 1024, "num_heads": 8, "ffn_size": 2816},
@@ -177,6 +178,24 @@ def test_copies_of_sharded_weights_are_summed_behind_the_backward_pass_as_far_as
     assert torch["copies_exchange_s"] > 0.0
     assert torch["copies_wait_s"] == max(0.0, torch["copies_exchange_s"] - torch["slowest_stage_s"])
     assert value("copies_wait_s", hybrid, zero_stage=2) == 0.0
+
+
+def test_what_no_gradient_needs_is_not_computed_again() -> None:
+    """PyTorch's early stop spares an MLP's last matrix: of 4 d^2 of attention and 8 d^2 a third of the FLOPs."""
+    bound_by_flops: Design = {"matmul_traffic_factor": 0, "gpu_memory_byte_per_s": 1e30, "scaleup_share": 1.0}
+    alone = LLAMA | GPT | {"tensor_parallel": 1, "recompute": "full", "num_kv_heads": 32, "sequence_length": 128}
+    names = ["dense_recompute_s", "dense_layer_forward_s", "core_work_s"]
+    whole, early = (
+        values(names, alone | bound_by_flops, layer_launch_s=0.0, recompute_stops_early=stops) for stops in (0, 1)
+    )
+    assert whole["dense_recompute_s"] == whole["dense_layer_forward_s"] == early["dense_layer_forward_s"]
+    matmuls = whole["dense_recompute_s"] - whole["core_work_s"]
+    assert early["dense_recompute_s"] == pytest.approx(whole["dense_recompute_s"] - matmuls / 3, rel=1e-6)
+    for framework, stops in {"composer_fsdp": True, "maxtext": True, "megatron_te": False, "nanotron": False}.items():
+        found = values(names, LLAMA | {"train_framework": framework, "recompute": "full"})
+        assert (found["dense_recompute_s"] < found["dense_layer_forward_s"]) == stops
+    mixed = LLAMA | MIXTURE | {"recompute": "full", "recompute_stops_early": 1}
+    assert value("moe_recompute_s", mixed) == value("moe_layer_forward_s", mixed)
 
 
 def test_a_host_steps_what_its_gpus_hold() -> None:

@@ -257,6 +257,18 @@ def test_runs_of_layers_that_nemo_leaves_open_are_the_fastest_that_fits() -> Non
     assert (plain.predicted, plain.assumed) == (runs[1], ())
 
 
+def test_runs_older_than_pytorch_2_1_do_whole_layers_again() -> None:
+    """llm-foundry's rows of the smaller A100; the others stop at the last tensor that is needed."""
+    rows = TRAIN | {"tensor_parallel": 1, "pipeline_parallel": 1, "micro_batch_size": 2, "recompute": "full"}
+    rows |= {"zero_stage": 3, "framework": "composer FSDP, torch 2.1 (A100-40 rows older)"}
+    newer, unsaid = (one("train", rows | {"framework": name}) for name in (rows["framework"], "composer FSDP"))
+    assert newer.predicted == unsaid.predicted
+    older, again = (
+        one("train", rows | {"gpu": "a100_sxm_40", "framework": name}) for name in (rows["framework"], "composer FSDP")
+    )
+    assert older.predicted > 1.03 * again.predicted
+
+
 RECIPES = (
     "layout not printed (configs of that commit: batch 512, selective recompute, 5B TP1 PP1 MBS 4, 7B TP2 PP4 x2 MBS 1)"
 )
