@@ -27,8 +27,8 @@ def fastest_layout(
     embedding_width, params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel,
     most_pipeline_parallel, most_pipeline_interleave, most_micro_batch_size, most_zero_stage,
     most_context_parallel, attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s,
-    train_matmul_flop_per_s, elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens,
-    core_flop_per_s,
+    train_matmul_flop_per_s, train_gemm_overhead_s, elementwise_byte_per_s, scaleup_byte_per_s,
+    scaleout_byte_per_s, attended_tokens, core_flop_per_s,
 ):
     """The code of what makes train_step_s least; nan where nothing will do."""
     found = math.nan
@@ -221,8 +221,8 @@ def fastest_layout(
                     train_bytes_least = float((maximum(((num_layers * train_bytes_least__layer) + body_stage_working_bytes_least), head_stage_working_bytes_least) * 0.999999999))
                     if not (not (train_bytes_least > gpu_usable_bytes)):
                         continue
-                    attention_matmul_s = float(((activation_tokens * layer_matmul_flops_per_token) / train_matmul_flop_per_s))
-                    dense_ffn_matmul_s = float(((activation_tokens * dense_ffn_flops_per_token) / train_matmul_flop_per_s))
+                    attention_matmul_s = float((((activation_tokens * layer_matmul_flops_per_token) / train_matmul_flop_per_s) + (2.0 * train_gemm_overhead_s)))
+                    dense_ffn_matmul_s = float((((activation_tokens * dense_ffn_flops_per_token) / train_matmul_flop_per_s) + (2.0 * train_gemm_overhead_s)))
                     dense_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + dense_ffn_matmul_s)))
                     attention_traffic_s__every = ((whole_traffic_bytes_per_token + head_traffic_bytes_per_token) + cast_bytes_per_token)
                     attention_traffic_s = float(((activation_tokens * (attention_traffic_s__every + attention_operand_bytes_per_token)) / elementwise_byte_per_s))
@@ -247,7 +247,8 @@ def fastest_layout(
                     last_matmul_s__inner = (ffn_size / tensor_parallel)
                     last_matmul_s__operands = ((matmul_traffic_factor * activation_element_bytes) * (hidden_size + last_matmul_s__inner))
                     last_matmul_s__each = ((((2.0 * hidden_size) * last_matmul_s__inner) / train_matmul_flop_per_s) + (last_matmul_s__operands / elementwise_byte_per_s))
-                    last_matmul_s = float(((((1.0 + framework_overhead_share) * activation_tokens) * last_matmul_s__each) + (0.5 * tensor_forward_s)))
+                    last_matmul_s__matmul = ((activation_tokens * last_matmul_s__each) + train_gemm_overhead_s)
+                    last_matmul_s = float((((1.0 + framework_overhead_share) * last_matmul_s__matmul) + (0.5 * tensor_forward_s)))
                     dense_recompute_s__selective = ((0.5 * dense_layer_work_s) if alternate_matmuls else core_work_s)
                     dense_recompute_s__full = (dense_layer_forward_s - (last_matmul_s if recompute_stops_early else 0.0))
                     dense_recompute_s = float((dense_recompute_s__full if (recompute == 2) else (dense_recompute_s__selective if (recompute == 1) else 0.0)))
@@ -255,7 +256,7 @@ def fastest_layout(
                     dense_layer_backward_s = float((dense_recompute_s + maximum((2.0 * layer_launch_s), ((dense_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)))))
                     dense_layer_s = float((dense_layer_forward_s + dense_layer_backward_s))
                     moe_ffn_matmul_s__every = (moe_shared_flops_per_token + (routed_flops_per_token / grouped_matmul_factor))
-                    moe_ffn_matmul_s = float(((activation_tokens * moe_ffn_matmul_s__every) / train_matmul_flop_per_s))
+                    moe_ffn_matmul_s = float((((activation_tokens * moe_ffn_matmul_s__every) / train_matmul_flop_per_s) + (2.0 * train_gemm_overhead_s)))
                     moe_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + moe_ffn_matmul_s)))
                     moe_ffn_traffic_s__every = ((moe_ffn_traffic_bytes_per_token + moe_cast_bytes_per_token) + moe_operand_bytes_per_token)
                     moe_ffn_traffic_s = float(((activation_tokens * moe_ffn_traffic_s__every) / elementwise_byte_per_s))

@@ -80,6 +80,7 @@ def last_matmul_s(
     train_matmul_flop_per_s,
     matmul_traffic_factor,
     elementwise_byte_per_s,
+    train_gemm_overhead_s,
     framework_overhead_share,
     tensor_forward_s,
 ):
@@ -87,7 +88,8 @@ def last_matmul_s(
     inner = ffn_size / tensor_parallel
     operands = matmul_traffic_factor * activation_element_bytes * (hidden_size + inner)
     each = 2.0 * hidden_size * inner / train_matmul_flop_per_s + operands / elementwise_byte_per_s
-    return (1.0 + framework_overhead_share) * activation_tokens * each + 0.5 * tensor_forward_s
+    matmul = activation_tokens * each + train_gemm_overhead_s
+    return (1.0 + framework_overhead_share) * matmul + 0.5 * tensor_forward_s
 
 
 @metric(unit="s", source=f"{RECOMPUTE}; {EARLY}")

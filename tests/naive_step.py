@@ -30,7 +30,12 @@ class Traffic:
     count: float
 
 
-Kernel = Matmul | Traffic
+@dataclass(frozen=True)
+class Start:
+    """What one matmul takes beyond its FLOPs and bytes."""
+
+
+Kernel = Matmul | Traffic | Start
 
 
 def tokens(d: Design) -> float:
@@ -52,8 +57,10 @@ def attention_kernels(d: Design) -> Iterator[Kernel]:
     t, own, e, width = tokens(d), own_tokens(d), d["activation_element_bytes"], d["hidden_size"]
     query = d["num_heads"] // d["tensor_parallel"] * d["head_dim"]
     key = kv_heads(d) * d["head_dim"]
+    yield Start()
     for out in (query, key, key):
         yield Matmul(2 * t * width * out)
+    yield Start()
     yield Matmul(2 * t * query * width)
     for _ in range(d["norms_per_layer"]):
         yield from (Traffic(e * own * width), Traffic(e * own * width))
@@ -73,6 +80,7 @@ def ffn_kernels(d: Design) -> Iterator[Kernel]:
     t, e, width = tokens(d), d["activation_element_bytes"], d["hidden_size"]
     inner = d["ffn_size"] / d["tensor_parallel"]
     matrices = 3 if d["ffn_gated"] else 2
+    yield from (Start(), Start())
     for _ in range(matrices):
         yield Matmul(2 * t * width * inner)
         yield Traffic(e * t * inner)
@@ -87,6 +95,7 @@ def moe_kernels(d: Design) -> Iterator[Kernel]:
     """Each of a token's experts is visited by a copy of it."""
     t, own, e, width = tokens(d), own_tokens(d), d["activation_element_bytes"], d["hidden_size"]
     matrices = 3 if d["ffn_gated"] else 2
+    yield from (Start(), Start())
     yield Matmul(2 * t * width * d["num_experts"])
     inners = [(d["expert_ffn_size"], True)] * d["experts_per_token"]
     inners += [(size, False) for size in (d["shared_expert_ffn_size"], d["dense_residual_ffn_size"]) if size]
@@ -139,8 +148,12 @@ def wide_rate(d: Design) -> float:
     return float(peak * d["gpu_compute_share_16bit"] * d["gpu_matmul_factor"])
 
 
+def fast_width(d: Design) -> str:
+    return {"fp8": "8bit", "int8": "8bit", "fp4": "4bit"}.get(d["train_compute_format"], "16bit")
+
+
 def fast_rate(d: Design) -> float:
-    width = {"fp8": "8bit", "int8": "8bit", "fp4": "4bit"}.get(d["train_compute_format"], "16bit")
+    width = fast_width(d)
     peak = d[f"gpu_{d['train_compute_format']}_flop_per_s"]
     return float(peak * d[f"gpu_compute_share_{width}"] * d["gpu_matmul_factor"] * d["train_matmul_factor"])
 
@@ -150,6 +163,8 @@ def seconds(d: Design, kernels: Iterator[Kernel], matmuls: float = 1.0, traffic:
     for kernel in kernels:
         if isinstance(kernel, Traffic):
             total += traffic * kernel.count / bandwidth(d)
+        elif isinstance(kernel, Start):
+            total += matmuls * d[f"gpu_gemm_overhead_s_{fast_width(d)}"]
         else:
             rate = fast_rate(d) if kernel.fast else wide_rate(d)
             total += matmuls * kernel.flops / (rate * (d["grouped_matmul_factor"] if kernel.routed else 1.0))
@@ -245,7 +260,7 @@ def layer_passes(d: Design, moe: bool) -> tuple[float, float]:
     unneeded = 0.0
     if d["recompute_stops_early"] and not moe:
         inner = d["ffn_size"] / d["tensor_parallel"]
-        last: list[Kernel] = [Matmul(2 * tokens(d) * d["hidden_size"] * inner)]
+        last: list[Kernel] = [Start(), Matmul(2 * tokens(d) * d["hidden_size"] * inner)]
         last += [
             Traffic(d["matmul_traffic_factor"] * d["activation_element_bytes"] * tokens(d) * size)
             for size in (inner, d["hidden_size"])

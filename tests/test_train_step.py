@@ -182,7 +182,7 @@ def test_copies_of_sharded_weights_are_summed_behind_the_backward_pass_as_far_as
 
 def test_what_no_gradient_needs_is_not_computed_again() -> None:
     """PyTorch's early stop spares an MLP's last matrix: of 4 d^2 of attention and 8 d^2 a third of the FLOPs."""
-    bound_by_flops: Design = {"matmul_traffic_factor": 0, "gpu_memory_byte_per_s": 1e30, "scaleup_share": 1.0}
+    bound_by_flops: Design = {"matmul_traffic_factor": 0, "gpu_memory_byte_per_s": 1e30, "gpu_gemm_overhead_s_16bit": 0}
     alone = LLAMA | GPT | {"tensor_parallel": 1, "recompute": "full", "num_kv_heads": 32, "sequence_length": 128}
     names = ["dense_recompute_s", "dense_layer_forward_s", "core_work_s"]
     whole, early = (
@@ -196,6 +196,17 @@ def test_what_no_gradient_needs_is_not_computed_again() -> None:
         assert (found["dense_recompute_s"] < found["dense_layer_forward_s"]) == stops
     mixed = LLAMA | MIXTURE | {"recompute": "full", "recompute_stops_early": 1}
     assert value("moe_recompute_s", mixed) == value("moe_layer_forward_s", mixed)
+
+
+def test_every_matmul_takes_what_its_kernel_does_beside_its_work() -> None:
+    """Four of a layer forward; eight backward, by the calibration of the format they are done in."""
+    overheads = {"gpu_gemm_overhead_s_16bit": 1.0, "gpu_gemm_overhead_s_8bit": 10.0, "gpu_gemm_overhead_s_4bit": 100.0}
+    for precision, each in {"bf16": 1.0, "fp8_training": 10.0, "nvfp4": 100.0}.items():
+        alone = LLAMA | {"gpu": "b200_sxm", "train_precision": precision, "layer_launch_s": 0.0}
+        names = ["dense_layer_forward_s", "dense_layer_backward_s"]
+        without = values(names, alone, **dict.fromkeys(overheads, 0.0))
+        found = values(names, alone, **overheads)
+        assert [found[n] - without[n] for n in names] == pytest.approx([4.0 * each, 8.0 * each])
 
 
 def test_a_host_steps_what_its_gpus_hold() -> None:
