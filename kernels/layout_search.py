@@ -330,7 +330,7 @@ def fastest_layout(
                         passes_s_least = float((micro_batches * slowest_stage_s_least))
                         if not passes_s_least < least:
                             continue
-                        pipeline_bubble_s_least = float((((pipeline_parallel - 1.0) / most_pipeline_interleave) * mean_stage_s))
+                        pipeline_bubble_s_least = float((((pipeline_parallel * mean_stage_s) - slowest_stage_s_least) / most_pipeline_interleave))
                         pipeline_transfer_s_least__sent = (((activation_tokens * hidden_size) * activation_element_bytes) / tensor_parallel)
                         pipeline_transfer_s_least__inside = ((pipeline_transfer_s_least__sent / scaleup_byte_per_s) + collective_launch_s)
                         pipeline_transfer_s_least__beyond = ((pipeline_transfer_s_least__sent / scaleout_byte_per_s) + scaleout_hop_s)
@@ -437,7 +437,7 @@ def fastest_layout(
                             slowest_stage_s__last = ((slowest_stage_s__dense + slowest_stage_s__routed) + (head_s if slowest_stage_s__even else 0.0))
                             slowest_stage_s = float((mean_stage_s if (pipeline_parallel == 1) else maximum(slowest_stage_s__last, mean_stage_s)))
                             passes_s = float((micro_batches * slowest_stage_s))
-                            pipeline_bubble_s = float((((pipeline_parallel - 1.0) / pipeline_interleave) * mean_stage_s))
+                            pipeline_bubble_s = float((((pipeline_parallel * mean_stage_s) - slowest_stage_s) / pipeline_interleave))
                             pipeline_transfer_s__sent = (((activation_tokens * hidden_size) * activation_element_bytes) / tensor_parallel)
                             pipeline_transfer_s__inside = ((pipeline_transfer_s__sent / scaleup_byte_per_s) + collective_launch_s)
                             pipeline_transfer_s__beyond = ((pipeline_transfer_s__sent / scaleout_byte_per_s) + scaleout_hop_s)

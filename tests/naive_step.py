@@ -279,9 +279,9 @@ def head_passes(d: Design) -> float:
     return float(3 * product_s + moved / bandwidth(d))
 
 
-def played(stages: int, batches: int, forward: float, backward: float) -> float:
+def played(batches: int, forward: list[float], backward: list[float]) -> float:
     """1F1B played through: each stage's passes in its order, each pass once what it needs is there."""
-    orders = []
+    orders, stages = [], len(forward)
     for stage in range(stages):
         warm = min(batches, stages - 1 - stage)
         order = [("f", k) for k in range(warm)]
@@ -300,7 +300,7 @@ def played(stages: int, batches: int, forward: float, backward: float) -> float:
                 if needed and before not in done:
                     break
                 start = max(clock[s], done[before] if needed else 0.0)
-                clock[s] = start + (forward if what == "f" else backward)
+                clock[s] = start + (forward[s] if what == "f" else backward[s])
                 done[s, what, k] = clock[s]
                 place[s] += 1
     return max(clock)
@@ -410,7 +410,8 @@ def step_s(d: Design) -> float:
     """One optimizer step of a design whose layers divide evenly over its stages."""
     batches = max(1, ceil(d["global_batch_size"] / (d["data_parallel"] * d["micro_batch_size"])))
     stages = stage_passes(d)
-    slowest, mean = max(stages), sum(stages) / len(stages)
+    slowest = max(stages)
+    others = (sum(stages) - slowest) / d["pipeline_interleave"]
     filling = (len(stages) - 1) / d["pipeline_interleave"]
     exchange = exchange_s(d, batches)
     hiding = batches * slowest if d["zero_stage"] > 1 else slowest
@@ -418,5 +419,5 @@ def step_s(d: Design) -> float:
     wait = max(exchange * (1 - share), exchange - share * hiding)
     summed, beside = copies_s(d), max(share, d["copies_overlap_share"])
     wait += max(summed * (1 - beside), summed - beside * slowest)
-    passes = batches * slowest + filling * mean + (batches + filling) * transfers_s(d)
+    passes = batches * slowest + others + (batches + filling) * transfers_s(d)
     return float(passes + wait + optimizer_s(d))

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kernels import train_step
 from kernels.evaluate import evaluate
 from kernels.model import GRAPH
 from sweep import catalogue
@@ -114,8 +115,19 @@ def test_a_step_takes_what_its_kernels_and_transfers_take_one_by_one(name: str) 
 
 @pytest.mark.parametrize(("stages", "batches"), [(2, 2), (4, 4), (4, 9), (8, 8), (5, 20)])
 def test_a_pipeline_takes_its_passes_and_the_bubble_as_played_through(stages: int, batches: int) -> None:
-    played = naive_step.played(stages, batches, 1.0, 2.5)
+    played = naive_step.played(batches, [1.0] * stages, [2.5] * stages)
     assert played == pytest.approx(3.5 * (batches + stages - 1))
+
+
+@pytest.mark.parametrize(("stages", "batches"), [(2, 4), (4, 4), (4, 9), (8, 32)])
+@pytest.mark.parametrize("head", [0.1, 1.0, 4.0])
+def test_a_last_stage_with_the_head_idles_for_the_others_alone(stages: int, batches: int, head: float) -> None:
+    """Its own work is not idleness: the bubble is one micro batch of each other stage."""
+    forward, backward = [1.0] * (stages - 1) + [1.0 + head], [2.0] * (stages - 1) + [2.0 + 2.0 * head]
+    played = naive_step.played(batches, forward, backward)
+    slowest, mean = 3.0 + 3.0 * head, 3.0 + 3.0 * head / stages
+    bubble = train_step.pipeline_bubble_s(mean, slowest, stages, 1)
+    assert played == pytest.approx(train_step.passes_s(batches, slowest) + bubble)
 
 
 # Korthikanti et al. 2022, arXiv:2205.05198, table 5: seconds of an iteration, full recomputation and with selective
