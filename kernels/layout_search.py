@@ -20,15 +20,15 @@ def fastest_layout(
     batch_sequences, global_batch_size, train_cast_bytes, framework_overhead_share, tensor_kernel_overlap_share,
     copies_overlap_share, recompute_stops_early, collective_rails, collective_launch_s, scaleup_hop_s,
     scaleout_hop_s, grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor,
-    tensor_overlap_share, context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share,
-    host_byte_per_s, gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width,
-    linear_attention_matrix_params, attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params,
-    dense_ffn_vector_params, moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params,
-    embedding_width, params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel,
-    most_pipeline_parallel, most_pipeline_interleave, most_micro_batch_size, most_zero_stage,
-    most_context_parallel, attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s,
-    train_matmul_flop_per_s, train_gemm_overhead_s, elementwise_byte_per_s, scaleup_byte_per_s,
-    scaleout_byte_per_s, attended_tokens, core_flop_per_s,
+    tensor_overlap_share, context_overlap_share, expert_overlap_share, pipeline_overlap_share, host_byte_per_s,
+    gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width, linear_attention_matrix_params,
+    attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params, dense_ffn_vector_params,
+    moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params, embedding_width,
+    params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel, most_pipeline_parallel,
+    most_pipeline_interleave, most_micro_batch_size, most_zero_stage, most_context_parallel,
+    attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s, train_matmul_flop_per_s,
+    train_gemm_overhead_s, elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens,
+    core_flop_per_s, data_hidden_share,
 ):
     """The code of what makes train_step_s least; nan where nothing will do."""
     found = math.nan
@@ -487,11 +487,13 @@ def fastest_layout(
                                 data_exchange_s__each = ((gather_exchange_bytes / shard_byte_per_s) + ((3.0 * stage_layers) * shard_ring_s))
                                 data_exchange_s__every = ((micro_batches * data_exchange_s__each) if (zero_stage == 3) else data_exchange_s__once)
                                 data_exchange_s = float((data_exchange_s__every if (data_ranks > 1) else 0.0))
-                                data_wait_s__passes = (slowest_stage_s * (micro_batches if (zero_stage > 1) else 1.0))
-                                data_wait_s = float(maximum((data_exchange_s * (1.0 - data_overlap_share)), (data_exchange_s - (data_overlap_share * data_wait_s__passes))))
+                                hiding_batches__last = ((1.0 + (pipeline_parallel * (pipeline_interleave - 1.0))) / pipeline_interleave)
+                                hiding_batches = float(((1.0 * micro_batches) if (zero_stage > 1) else minimum(hiding_batches__last, (1.0 * micro_batches))))
+                                data_wait_s__passes = (slowest_stage_s * hiding_batches)
+                                data_wait_s = float(maximum((data_exchange_s * (1.0 - data_hidden_share)), (data_exchange_s - (data_hidden_share * data_wait_s__passes))))
                                 copies_exchange_s__each = ((copies_exchange_bytes / scaleout_byte_per_s) if (copies_exchange_bytes > 0.0) else 0.0)
                                 copies_exchange_s = float((copies_exchange_s__each if (zero_stage == 3) else 0.0))
-                                copies_wait_s__share = maximum(data_overlap_share, copies_overlap_share)
+                                copies_wait_s__share = maximum(data_hidden_share, copies_overlap_share)
                                 copies_wait_s = float(maximum((copies_exchange_s * (1.0 - copies_wait_s__share)), (copies_exchange_s - (copies_wait_s__share * slowest_stage_s))))
                                 own_params_per_gpu__ranks = (optimizer_shard_ranks if (zero_stage > 0) else 1)
                                 own_params_per_gpu__expert_ranks = (maximum(1.0, (optimizer_shard_ranks / expert_parallel)) if (zero_stage > 0) else 1.0)

@@ -53,7 +53,7 @@ RECIPE = re.compile(r"([\d.]+)B TP(\d+) PP(\d+)(?: x(\d+))? MBS (\d+)")
 # there since 2022-09 (3579cdb), a year before Transformer Engine's fused attention does (transformer_engine: False).
 LAUNCHER = "NeMo Megatron 22"
 HOST = "optimizer to CPU"  # in the column offload: the host steps
-OVERLAPS = ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data")
+OVERLAPS = ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data", "exchange")
 
 
 def run(row: Row) -> Design:

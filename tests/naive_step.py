@@ -126,6 +126,7 @@ def core_s(d: Design, backward: bool) -> float:
     rate = wide_rate(d)
     if d["flash_attention"]:
         rate *= d["flash_attention_factor"] * s / (s + d["flash_half_tokens"])
+        rate *= d["gpu_earlier_attention_factor"] if d["flash_attention_factor"] < 1 else 1.0
     if d["head_dim"] % 8:
         rate *= d["misaligned_factor"]
     attended = s / 2 if d["flash_attention"] else s
@@ -406,6 +407,18 @@ def optimizer_s(d: Design) -> float:
     return float(moved / bandwidth(d) + own * d["host_bytes_per_param"] / d["host_byte_per_s"])
 
 
+def last_round(d: Design) -> float:
+    """From the first run of layers that is done with its last micro batch to the end, in micro batches of a stage.
+
+    Interleaved, a stage has each run of layers once for every stage before it goes on to the next, and what it has
+    summed by the end of a run goes on beside those that follow, its own last pass included.
+    """
+    runs, stages = d["pipeline_interleave"], d["pipeline_parallel"]
+    passes = [run for run in range(runs) for _ in range(stages)]
+    after = len(passes) - (passes.index(0) + stages - 1)  # its last pass and all of the other runs
+    return float(after / runs)
+
+
 def step_s(d: Design) -> float:
     """One optimizer step of a design whose layers divide evenly over its stages."""
     batches = max(1, ceil(d["global_batch_size"] / (d["data_parallel"] * d["micro_batch_size"])))
@@ -414,8 +427,8 @@ def step_s(d: Design) -> float:
     others = (sum(stages) - slowest) / d["pipeline_interleave"]
     filling = (len(stages) - 1) / d["pipeline_interleave"]
     exchange = exchange_s(d, batches)
-    hiding = batches * slowest if d["zero_stage"] > 1 else slowest
-    share = d["data_overlap_share"]
+    share = max(d["data_overlap_share"], d["exchange_overlap_share"])
+    hiding = slowest * (batches if d["zero_stage"] > 1 else min(batches, last_round(d)))
     wait = max(exchange * (1 - share), exchange - share * hiding)
     summed, beside = copies_s(d), max(share, d["copies_overlap_share"])
     wait += max(summed * (1 - beside), summed - beside * slowest)

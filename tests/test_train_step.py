@@ -166,7 +166,7 @@ def test_better_hardware_and_more_overlap_never_slow_a_step(name: str) -> None:
         *("gpu_scaleup_domain", "gpu_matmul_factor"),
     ):
         assert value("train_step_s", design, **{faster: 2.0 * float(d[faster])}) <= before * (1 + 1e-12), faster
-    for share in ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data"):
+    for share in ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data", "exchange"):
         assert value("train_step_s", design, **{f"{share}_overlap_share": 1.0}) <= before * (1 + 1e-12), share
 
 
@@ -190,6 +190,41 @@ def test_copies_of_sharded_weights_are_summed_behind_the_backward_pass_as_far_as
     assert torch["copies_exchange_s"] > 0.0
     assert torch["copies_wait_s"] == max(0.0, torch["copies_exchange_s"] - torch["slowest_stage_s"])
     assert value("copies_wait_s", hybrid, zero_stage=2) == 0.0
+
+
+def test_data_ranks_exchange_behind_the_last_round_of_a_stage() -> None:
+    """Stage 4 of 2 runs each: behind the last pass of a run go three more of it and four of the other."""
+    names = ["data_exchange_s", "data_wait_s", "slowest_stage_s", "hiding_batches"]
+    slow = LLAMA | {"gpu_scaleout_bit_per_s": 1e9, "data_overlap_share": 0.8}
+    for runs, batches in {1: 1.0, 2: 2.5, 4: 3.25}.items():
+        found = values(names, slow, pipeline_interleave=runs)
+        assert found["hiding_batches"] == batches
+        left = found["data_exchange_s"] - 0.8 * batches * found["slowest_stage_s"]
+        assert found["data_wait_s"] == pytest.approx(left)
+    assert value("hiding_batches", slow, zero_stage=2) == value("micro_batches", slow)
+    assert value("hiding_batches", slow, pipeline_parallel=1) == 1.0
+
+
+def test_a_framework_may_hide_more_of_what_data_ranks_exchange() -> None:
+    """PyTorch's FSDP all that passes last, XLA a fitted share, the others the common one."""
+    sharded: Design = LLAMA | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "data_overlap_share": 0.5}
+    for framework, share in {"fsdp_compiled": 1.0, "maxtext": 0.8, "composer_fsdp": 0.5, "megatron_te": 0.5}.items():
+        found = values(["data_exchange_s", "data_wait_s"], sharded | {"train_framework": framework})
+        assert found["data_exchange_s"] > 0.0
+        assert found["data_wait_s"] == pytest.approx((1.0 - share) * found["data_exchange_s"])
+
+
+def test_attention_written_for_earlier_gpus_is_slower_on_hopper_alone() -> None:
+    """FlashAttention-2 reaches half as much of an H100's peak as of an A100's; not so its own kernels."""
+    names = ["flash_attention_flop_per_s", "wide_matmul_flop_per_s"]
+
+    def factor(gpu: str, framework: str) -> float:
+        found = values(names, LLAMA | {"gpu": gpu, "train_framework": framework})
+        return found["flash_attention_flop_per_s"] / found["wide_matmul_flop_per_s"]
+
+    assert factor("h200_sxm", "nanotron") == factor("b200_sxm", "nanotron") < factor("a100_sxm_80", "nanotron")
+    assert factor("rtx_5090", "nanotron") == factor("tpu_v5p", "nanotron") == factor("a100_sxm_80", "nanotron")
+    assert factor("h200_sxm", "megatron_te") == factor("a100_sxm_80", "megatron_te") == 1.0
 
 
 def test_what_no_gradient_needs_is_not_computed_again() -> None:
