@@ -18,16 +18,17 @@ def fastest_layout(
     host_bytes_per_param, logit_bytes, in_place_activation, attention_copies, context_output_copy,
     alternate_matmuls, stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes,
     batch_sequences, global_batch_size, train_cast_bytes, framework_overhead_share, tensor_kernel_overlap_share,
-    copies_overlap_share, collective_rails, collective_launch_s, scaleup_hop_s, scaleout_hop_s,
-    grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor, tensor_overlap_share,
-    context_overlap_share, expert_overlap_share, pipeline_overlap_share, data_overlap_share, host_byte_per_s,
+    copies_overlap_share, recompute_stops_early, collective_rails, collective_launch_s, scaleup_hop_s,
+    scaleout_hop_s, grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor,
+    tensor_overlap_share, context_overlap_share, expert_overlap_share, pipeline_overlap_share, host_byte_per_s,
     gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width, linear_attention_matrix_params,
     attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params, dense_ffn_vector_params,
     moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params, embedding_width,
     params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel, most_pipeline_parallel,
     most_pipeline_interleave, most_micro_batch_size, most_zero_stage, most_context_parallel,
     attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s, train_matmul_flop_per_s,
-    elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens, core_flop_per_s,
+    train_gemm_overhead_s, elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens,
+    core_flop_per_s, data_hidden_share,
 ):
     """The code of what makes train_step_s least; nan where nothing will do."""
     found = math.nan
@@ -220,8 +221,8 @@ def fastest_layout(
                     train_bytes_least = float((maximum(((num_layers * train_bytes_least__layer) + body_stage_working_bytes_least), head_stage_working_bytes_least) * 0.999999999))
                     if not (not (train_bytes_least > gpu_usable_bytes)):
                         continue
-                    attention_matmul_s = float(((activation_tokens * layer_matmul_flops_per_token) / train_matmul_flop_per_s))
-                    dense_ffn_matmul_s = float(((activation_tokens * dense_ffn_flops_per_token) / train_matmul_flop_per_s))
+                    attention_matmul_s = float((((activation_tokens * layer_matmul_flops_per_token) / train_matmul_flop_per_s) + (2.0 * train_gemm_overhead_s)))
+                    dense_ffn_matmul_s = float((((activation_tokens * dense_ffn_flops_per_token) / train_matmul_flop_per_s) + (2.0 * train_gemm_overhead_s)))
                     dense_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + dense_ffn_matmul_s)))
                     attention_traffic_s__every = ((whole_traffic_bytes_per_token + head_traffic_bytes_per_token) + cast_bytes_per_token)
                     attention_traffic_s = float(((activation_tokens * (attention_traffic_s__every + attention_operand_bytes_per_token)) / elementwise_byte_per_s))
@@ -243,13 +244,19 @@ def fastest_layout(
                     core_backward_s = float((core_forward_s * (2.5 if flash_attention else 2.0)))
                     tensor_backward_s__hidden = maximum(tensor_overlap_share, tensor_kernel_overlap_share)
                     tensor_backward_s = float(((tensor_exchange_s * (1.5 if sequence_parallel else 1.0)) * (1.0 - tensor_backward_s__hidden)))
+                    last_matmul_s__inner = (ffn_size / tensor_parallel)
+                    last_matmul_s__operands = ((matmul_traffic_factor * activation_element_bytes) * (hidden_size + last_matmul_s__inner))
+                    last_matmul_s__each = ((((2.0 * hidden_size) * last_matmul_s__inner) / train_matmul_flop_per_s) + (last_matmul_s__operands / elementwise_byte_per_s))
+                    last_matmul_s__matmul = ((activation_tokens * last_matmul_s__each) + train_gemm_overhead_s)
+                    last_matmul_s = float((((1.0 + framework_overhead_share) * last_matmul_s__matmul) + (0.5 * tensor_forward_s)))
                     dense_recompute_s__selective = ((0.5 * dense_layer_work_s) if alternate_matmuls else core_work_s)
-                    dense_recompute_s = float((dense_layer_forward_s if (recompute == 2) else (dense_recompute_s__selective if (recompute == 1) else 0.0)))
+                    dense_recompute_s__full = (dense_layer_forward_s - (last_matmul_s if recompute_stops_early else 0.0))
+                    dense_recompute_s = float((dense_recompute_s__full if (recompute == 2) else (dense_recompute_s__selective if (recompute == 1) else 0.0)))
                     dense_layer_backward_s__work = ((((2.0 * dense_matmul_s) + (1.5 * (dense_traffic_s + core_traffic_s))) + core_backward_s) + dense_weight_traffic_s)
                     dense_layer_backward_s = float((dense_recompute_s + maximum((2.0 * layer_launch_s), ((dense_layer_backward_s__work + tensor_backward_s) + (2.0 * context_forward_s)))))
                     dense_layer_s = float((dense_layer_forward_s + dense_layer_backward_s))
                     moe_ffn_matmul_s__every = (moe_shared_flops_per_token + (routed_flops_per_token / grouped_matmul_factor))
-                    moe_ffn_matmul_s = float(((activation_tokens * moe_ffn_matmul_s__every) / train_matmul_flop_per_s))
+                    moe_ffn_matmul_s = float((((activation_tokens * moe_ffn_matmul_s__every) / train_matmul_flop_per_s) + (2.0 * train_gemm_overhead_s)))
                     moe_matmul_s = float(((1.0 + framework_overhead_share) * (attention_matmul_s + moe_ffn_matmul_s)))
                     moe_ffn_traffic_s__every = ((moe_ffn_traffic_bytes_per_token + moe_cast_bytes_per_token) + moe_operand_bytes_per_token)
                     moe_ffn_traffic_s = float(((activation_tokens * moe_ffn_traffic_s__every) / elementwise_byte_per_s))
@@ -323,7 +330,7 @@ def fastest_layout(
                         passes_s_least = float((micro_batches * slowest_stage_s_least))
                         if not passes_s_least < least:
                             continue
-                        pipeline_bubble_s_least = float((((pipeline_parallel - 1.0) / most_pipeline_interleave) * mean_stage_s))
+                        pipeline_bubble_s_least = float((((pipeline_parallel * mean_stage_s) - slowest_stage_s_least) / most_pipeline_interleave))
                         pipeline_transfer_s_least__sent = (((activation_tokens * hidden_size) * activation_element_bytes) / tensor_parallel)
                         pipeline_transfer_s_least__inside = ((pipeline_transfer_s_least__sent / scaleup_byte_per_s) + collective_launch_s)
                         pipeline_transfer_s_least__beyond = ((pipeline_transfer_s_least__sent / scaleout_byte_per_s) + scaleout_hop_s)
@@ -430,7 +437,7 @@ def fastest_layout(
                             slowest_stage_s__last = ((slowest_stage_s__dense + slowest_stage_s__routed) + (head_s if slowest_stage_s__even else 0.0))
                             slowest_stage_s = float((mean_stage_s if (pipeline_parallel == 1) else maximum(slowest_stage_s__last, mean_stage_s)))
                             passes_s = float((micro_batches * slowest_stage_s))
-                            pipeline_bubble_s = float((((pipeline_parallel - 1.0) / pipeline_interleave) * mean_stage_s))
+                            pipeline_bubble_s = float((((pipeline_parallel * mean_stage_s) - slowest_stage_s) / pipeline_interleave))
                             pipeline_transfer_s__sent = (((activation_tokens * hidden_size) * activation_element_bytes) / tensor_parallel)
                             pipeline_transfer_s__inside = ((pipeline_transfer_s__sent / scaleup_byte_per_s) + collective_launch_s)
                             pipeline_transfer_s__beyond = ((pipeline_transfer_s__sent / scaleout_byte_per_s) + scaleout_hop_s)
@@ -480,11 +487,13 @@ def fastest_layout(
                                 data_exchange_s__each = ((gather_exchange_bytes / shard_byte_per_s) + ((3.0 * stage_layers) * shard_ring_s))
                                 data_exchange_s__every = ((micro_batches * data_exchange_s__each) if (zero_stage == 3) else data_exchange_s__once)
                                 data_exchange_s = float((data_exchange_s__every if (data_ranks > 1) else 0.0))
-                                data_wait_s__passes = (slowest_stage_s * (micro_batches if (zero_stage > 1) else 1.0))
-                                data_wait_s = float(maximum((data_exchange_s * (1.0 - data_overlap_share)), (data_exchange_s - (data_overlap_share * data_wait_s__passes))))
+                                hiding_batches__last = ((1.0 + (pipeline_parallel * (pipeline_interleave - 1.0))) / pipeline_interleave)
+                                hiding_batches = float(((1.0 * micro_batches) if (zero_stage > 1) else minimum(hiding_batches__last, (1.0 * micro_batches))))
+                                data_wait_s__passes = (slowest_stage_s * hiding_batches)
+                                data_wait_s = float(maximum((data_exchange_s * (1.0 - data_hidden_share)), (data_exchange_s - (data_hidden_share * data_wait_s__passes))))
                                 copies_exchange_s__each = ((copies_exchange_bytes / scaleout_byte_per_s) if (copies_exchange_bytes > 0.0) else 0.0)
                                 copies_exchange_s = float((copies_exchange_s__each if (zero_stage == 3) else 0.0))
-                                copies_wait_s__share = maximum(data_overlap_share, copies_overlap_share)
+                                copies_wait_s__share = maximum(data_hidden_share, copies_overlap_share)
                                 copies_wait_s = float(maximum((copies_exchange_s * (1.0 - copies_wait_s__share)), (copies_exchange_s - (copies_wait_s__share * slowest_stage_s))))
                                 own_params_per_gpu__ranks = (optimizer_shard_ranks if (zero_stage > 0) else 1)
                                 own_params_per_gpu__expert_ranks = (maximum(1.0, (optimizer_shard_ranks / expert_parallel)) if (zero_stage > 0) else 1.0)

@@ -17,6 +17,10 @@ def _seconds(name: str, meaning: str) -> Input:
 
 GPU = (
     _factor("gpu_matmul_factor", "what large matmuls reach hour after hour over gpu_compute_share_* of one at a time"),
+    _factor(
+        "gpu_earlier_attention_factor",
+        "what fused attention written for earlier GPUs reaches, of a large matmul's rate, over what it does there",
+    ),
 )
 
 PRECISION = (
@@ -30,10 +34,25 @@ FRAMEWORK = (
         "tensor_kernel_overlap_share", "share of tensor parallel collectives that matmul kernels hide, in both passes"
     ),
     _share(
-        "copies_overlap_share",
-        "share of gradients' sum over copies of sharded weights that passes hide; at least data_overlap_share",
+        "exchange_overlap_share",
+        "share of data parallel collectives that passes can hide under this framework; at least data_overlap_share",
     ),
-    _factor("flash_attention_factor", "what fused attention reaches on long sequences over what a large matmul does"),
+    _share(
+        "copies_overlap_share",
+        "share of gradients' sum over copies of sharded weights that passes hide; at least what they can of the others",
+    ),
+    _factor(
+        "flash_attention_factor",
+        "what fused attention reaches on long sequences over a large matmul; 1 where it is written for the GPU",
+    ),
+    Input(
+        "recompute_stops_early",
+        "",
+        "bool",
+        "1 when a layer that is done again stops at the last tensor that is needed, before its last matmul",
+        0,
+        1,
+    ),
     _factor("collective_rails", "network cards of a domain that the ring of a collective uses at most", 1e9),
 )
 

@@ -96,15 +96,15 @@ def core_backward_s(core_forward_s, flash_attention):
 
 
 @metric(unit="s", source=MEGATRON)
-def attention_matmul_s(activation_tokens, layer_matmul_flops_per_token, train_matmul_flop_per_s):
-    """Projections of attention of one layer, forward."""
-    return activation_tokens * layer_matmul_flops_per_token / train_matmul_flop_per_s
+def attention_matmul_s(activation_tokens, layer_matmul_flops_per_token, train_matmul_flop_per_s, train_gemm_overhead_s):
+    """Projections of attention of one layer, forward: queries, keys and values in one matmul, and the output's."""
+    return activation_tokens * layer_matmul_flops_per_token / train_matmul_flop_per_s + 2.0 * train_gemm_overhead_s
 
 
 @metric(unit="s", source=MEGATRON)
-def dense_ffn_matmul_s(activation_tokens, dense_ffn_flops_per_token, train_matmul_flop_per_s):
-    """One dense MLP, forward."""
-    return activation_tokens * dense_ffn_flops_per_token / train_matmul_flop_per_s
+def dense_ffn_matmul_s(activation_tokens, dense_ffn_flops_per_token, train_matmul_flop_per_s, train_gemm_overhead_s):
+    """One dense MLP, forward: its gate is part of its first matmul."""
+    return activation_tokens * dense_ffn_flops_per_token / train_matmul_flop_per_s + 2.0 * train_gemm_overhead_s
 
 
 @metric(unit="s", source="fitted: grouped_matmul_factor; even routing")
@@ -114,10 +114,11 @@ def moe_ffn_matmul_s(
     routed_flops_per_token,
     train_matmul_flop_per_s,
     grouped_matmul_factor,
+    train_gemm_overhead_s,
 ):
-    """The MLPs of a MoE layer, forward."""
+    """The MLPs of a MoE layer, forward: two matmuls grouped over the experts."""
     every = moe_shared_flops_per_token + routed_flops_per_token / grouped_matmul_factor
-    return activation_tokens * every / train_matmul_flop_per_s
+    return activation_tokens * every / train_matmul_flop_per_s + 2.0 * train_gemm_overhead_s
 
 
 @metric(unit="s", source="Korthikanti et al. 2022, arXiv:2205.05198, section 4.3: rows of the vocabulary are split")

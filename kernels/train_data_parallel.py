@@ -3,6 +3,10 @@
 from kernels.graph import metric
 
 ZERO = "Rajbhandari et al. 2019 (ZeRO), arXiv:1910.02054, section 7"
+CHUNKS = (
+    "NVIDIA NeMo user guide, Communication Overlap: collectives of data ranks go on by layers, in a pipeline by the"
+    " layers of a virtual stage; Megatron-Core, pipeline_parallel/schedules.py: grad_sync_func after a run's last pass"
+)
 FSDP = "Zhao et al. 2023 (PyTorch FSDP), arXiv:2304.11277, section 3.3"
 
 
@@ -85,11 +89,25 @@ def data_exchange_s(
     return every if data_ranks > 1 else 0.0
 
 
-@metric(unit="s", source="fitted: data_overlap_share; a micro batch, from stage 2 on every one, hides them")
-def data_wait_s(zero_stage, data_exchange_s, slowest_stage_s, micro_batches, data_overlap_share):
+@metric(unit="", source="fitted: data_overlap_share, or more by the framework's row")
+def data_hidden_share(data_overlap_share, exchange_overlap_share):
+    """Share of data parallel collectives that passes can hide."""
+    return max(data_overlap_share, exchange_overlap_share)
+
+
+@metric(unit="", source=CHUNKS)
+def hiding_batches(zero_stage, micro_batches, pipeline_parallel, pipeline_interleave):
+    """Micro batches whose passes hide data parallel collectives: the last of each run of layers, so those of a round
+    of the stages but for one run; from stage 2 on all."""
+    last = (1.0 + pipeline_parallel * (pipeline_interleave - 1.0)) / pipeline_interleave
+    return 1.0 * micro_batches if zero_stage > 1 else min(last, 1.0 * micro_batches)
+
+
+@metric(unit="s", source=CHUNKS)
+def data_wait_s(data_exchange_s, slowest_stage_s, hiding_batches, data_hidden_share):
     """What a step waits for data parallel collectives."""
-    passes = slowest_stage_s * (micro_batches if zero_stage > 1 else 1.0)
-    return max(data_exchange_s * (1.0 - data_overlap_share), data_exchange_s - data_overlap_share * passes)
+    passes = slowest_stage_s * hiding_batches
+    return max(data_exchange_s * (1.0 - data_hidden_share), data_exchange_s - data_hidden_share * passes)
 
 
 @metric(unit="s", source=f"{FSDP}: hybrid sharding")
@@ -100,9 +118,9 @@ def copies_exchange_s(zero_stage, copies_exchange_bytes, scaleout_byte_per_s):
 
 
 @metric(unit="s", source="the framework's row: a stream of its own, layer by layer; else as data_wait_s")
-def copies_wait_s(copies_exchange_s, slowest_stage_s, data_overlap_share, copies_overlap_share):
+def copies_wait_s(copies_exchange_s, slowest_stage_s, data_hidden_share, copies_overlap_share):
     """What a step waits for that sum; the last micro batch hides it, on links other than those of its gathers."""
-    share = max(data_overlap_share, copies_overlap_share)
+    share = max(data_hidden_share, copies_overlap_share)
     return max(copies_exchange_s * (1.0 - share), copies_exchange_s - share * slowest_stage_s)
 
 

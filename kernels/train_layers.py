@@ -3,6 +3,7 @@
 from kernels.graph import metric
 
 RECOMPUTE = "Korthikanti et al. 2022, arXiv:2205.05198, section 5"
+EARLY = "PyTorch 2.1, torch.utils.checkpoint, early_stop: what no gradient needs is not computed again"
 LAUNCH = "fitted: kernels are launched one by one; a GPU that is done sooner waits for the next"
 
 
@@ -69,16 +70,47 @@ def moe_layer_forward_s(
     return max(layer_launch_s * moe_launch_factor, work)
 
 
-@metric(unit="s", source=RECOMPUTE)
-def dense_recompute_s(recompute, alternate_matmuls, dense_layer_forward_s, dense_layer_work_s, core_work_s):
+@metric(unit="s", source=EARLY)
+def last_matmul_s(
+    activation_tokens,
+    hidden_size,
+    ffn_size,
+    tensor_parallel,
+    activation_element_bytes,
+    train_matmul_flop_per_s,
+    matmul_traffic_factor,
+    elementwise_byte_per_s,
+    train_gemm_overhead_s,
+    framework_overhead_share,
+    tensor_forward_s,
+):
+    """The last matmul of a layer with a dense MLP and the sum of its parts, which no gradient needs the result of."""
+    inner = ffn_size / tensor_parallel
+    operands = matmul_traffic_factor * activation_element_bytes * (hidden_size + inner)
+    each = 2.0 * hidden_size * inner / train_matmul_flop_per_s + operands / elementwise_byte_per_s
+    matmul = activation_tokens * each + train_gemm_overhead_s
+    return (1.0 + framework_overhead_share) * matmul + 0.5 * tensor_forward_s
+
+
+@metric(unit="s", source=f"{RECOMPUTE}; {EARLY}")
+def dense_recompute_s(
+    recompute,
+    recompute_stops_early,
+    alternate_matmuls,
+    dense_layer_forward_s,
+    dense_layer_work_s,
+    core_work_s,
+    last_matmul_s,
+):
     """What the backward pass of a layer with a dense MLP does again first."""
     selective = 0.5 * dense_layer_work_s if alternate_matmuls else core_work_s
-    return dense_layer_forward_s if recompute == "full" else (selective if recompute == "selective" else 0.0)
+    full = dense_layer_forward_s - (last_matmul_s if recompute_stops_early else 0.0)
+    return full if recompute == "full" else (selective if recompute == "selective" else 0.0)
 
 
 @metric(unit="s", source=RECOMPUTE)
 def moe_recompute_s(recompute, alternate_matmuls, moe_layer_forward_s, moe_layer_work_s, core_work_s):
-    """What the backward pass of a layer with experts does again first."""
+    """What the backward pass of a layer with experts does again first; what experts give is weighed, so needed."""
     selective = 0.5 * moe_layer_work_s if alternate_matmuls else core_work_s
     return moe_layer_forward_s if recompute == "full" else (selective if recompute == "selective" else 0.0)
 

@@ -44,10 +44,26 @@ def train_matmul_flop_per_s(
     return train_peak_flop_per_s * low * gpu_matmul_factor * train_matmul_factor
 
 
-@metric(unit="FLOP/s", source="fitted: flash_attention_factor over matmuls in 16 bits")
-def flash_attention_flop_per_s(wide_matmul_flop_per_s, flash_attention_factor):
-    """What fused attention reaches."""
-    return wide_matmul_flop_per_s * flash_attention_factor
+@metric(unit="s", source="calibrated: gpu_gemm_overhead_s_* of the accelerator's row")
+def train_gemm_overhead_s(
+    train_compute_format, gpu_gemm_overhead_s_16bit, gpu_gemm_overhead_s_8bit, gpu_gemm_overhead_s_4bit
+):
+    """Time of one matmul beyond its FLOPs and bytes, in the format that training is done in."""
+    eight = train_compute_format == "fp8" or train_compute_format == "int8"
+    low = gpu_gemm_overhead_s_8bit if eight else gpu_gemm_overhead_s_16bit
+    return gpu_gemm_overhead_s_4bit if train_compute_format == "fp4" else low
+
+
+@metric(
+    unit="FLOP/s",
+    source="fitted: flash_attention_factor over matmuls in 16 bits, gpu_earlier_attention_factor; Shah et al. 2024"
+    " (FlashAttention-3), arXiv:2407.08608: FlashAttention-2 reaches 35 % of an H100's peak, and Dao 2023,"
+    " arXiv:2307.08691, up to 73 % of an A100's",
+)
+def flash_attention_flop_per_s(wide_matmul_flop_per_s, flash_attention_factor, gpu_earlier_attention_factor):
+    """What fused attention reaches, less on a GPU that it was not written for."""
+    earlier = gpu_earlier_attention_factor if flash_attention_factor < 1.0 else 1.0
+    return wide_matmul_flop_per_s * flash_attention_factor * earlier
 
 
 @metric(unit="byte/s", source="calibrated: gpu_bandwidth_share_16bit of the accelerator's row")

@@ -3,7 +3,7 @@
 from kernels.graph import metric
 
 PALM = "Chowdhery et al. 2022 (PaLM), arXiv:2204.02311, appendix B (model FLOPs utilization)"
-BUBBLE = "Narayanan et al. 2021, arXiv:2104.04473, section 2.2: (p - 1) / (v m) of the passes"
+BUBBLE = "Narayanan et al. 2021, arXiv:2104.04473, section 2.2: (p - 1) / (v m) of the passes where stages are alike"
 
 
 @metric(unit="s", source="arithmetic")
@@ -19,9 +19,9 @@ def passes_s(micro_batches, slowest_stage_s):
 
 
 @metric(unit="s", source=BUBBLE)
-def pipeline_bubble_s(mean_stage_s, pipeline_parallel, pipeline_interleave):
-    """What a pipeline idles while it fills and drains."""
-    return (pipeline_parallel - 1.0) / pipeline_interleave * mean_stage_s
+def pipeline_bubble_s(mean_stage_s, slowest_stage_s, pipeline_parallel, pipeline_interleave):
+    """What the slowest stage idles while its pipeline fills and drains: a run of layers of every other stage."""
+    return (pipeline_parallel * mean_stage_s - slowest_stage_s) / pipeline_interleave
 
 
 @metric(unit="s", source="arithmetic")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 from sweep import catalogue
 from sweep.measured import Design, Row
@@ -44,9 +45,15 @@ METERS = {  # what a figure of memory shows, by words of memory_kind
     "nvidia-smi": "train_device_bytes_per_gpu",
     "device total": "train_device_bytes_per_gpu",
 }
+OLDER = {"a100_sxm_40": "A100-40 rows older"}  # than PyTorch 2.1 and its early stop, by words of framework
 MICRO_BATCHES = (1, 2, 4, 8)  # of which one is the fastest where a row does not say
+RECIPES = re.compile(r"configs of that commit: batch (\d+), (\w+) recompute, ([^)]*)")  # of sizes, in notes
+RECIPE = re.compile(r"([\d.]+)B TP(\d+) PP(\d+)(?: x(\d+))? MBS (\d+)")
+# NVIDIA/NeMo-Framework-Launcher, conf/training/gpt3/5b.yaml: distributed_fused_adam. Its table of throughput stands
+# there since 2022-09 (3579cdb), a year before Transformer Engine's fused attention does (transformer_engine: False).
+LAUNCHER = "NeMo Megatron 22"
 HOST = "optimizer to CPU"  # in the column offload: the host steps
-OVERLAPS = ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data")
+OVERLAPS = ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data", "exchange")
 
 
 def run(row: Row) -> Design:
@@ -61,6 +68,29 @@ def run(row: Row) -> Design:
     if "overlap switched off" in row.text("notes"):
         found |= {f"{what}_overlap_share": "0" for what in OVERLAPS}
     return found | _framework(row) | _copies(row) | _runs_of_layers(row) | _offloaded(row)
+
+
+def completed(row: Row) -> Row:
+    """A row that prints no layout, with that of the recipe its notes name for a model of its size; else as it is."""
+    recipes, size = RECIPES.search(row.text("notes")), re.search(r"([\d.]+)b$", row.text("model"))
+    if _split(row) or not (recipes and size and row.text("num_gpus")):
+        return row
+    found = next((entry for entry in RECIPE.findall(recipes[3]) if float(entry[0]) == float(size[1])), None)
+    if not found:
+        return row
+    _, tensor, pipeline, runs, micro_batch = found
+    cells = {
+        "global_batch_size": recipes[1],
+        "recompute": recipes[2],
+        "tensor_parallel": tensor,
+        "pipeline_parallel": pipeline,
+        "pipeline_interleave": runs or "1",
+        "micro_batch_size": micro_batch,
+        "data_parallel": f"{row.amount('num_gpus') / (int(tensor) * int(pipeline)):.0f}",
+    }
+    if LAUNCHER in row.text("framework"):
+        cells |= {"zero_stage": "1", "attention_kernel": "unfused"}
+    return replace(row, cells={**row.cells, **{name: cell for name, cell in cells.items() if not row.text(name)}})
 
 
 def kernel_unknown(row: Row) -> bool:
@@ -105,6 +135,8 @@ def _framework(row: Row) -> Design:
         record = "deepspeed"
     if record == "torchtitan" and "eager" in row.text("notes"):
         record = "torchtitan_eager"
+    if any(row.text("gpu") == gpu and words in name for gpu, words in OLDER.items()):
+        found["recompute_stops_early"] = "0"
     return found | ({"train_framework": record} if record else {})
 
 

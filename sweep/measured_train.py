@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kernels.model import GRAPH
 from sweep.measured import NO_LAYOUT, Ask, Design, Figure, NotEvaluated, Row, device, shape
-from sweep.measured_runs import held, kernel_unknown, layouts, meter, run
+from sweep.measured_runs import completed, held, kernel_unknown, layouts, meter, run
 
 NEEDED = ("train_precision",)
 GIB = 2.0**30
@@ -34,6 +34,7 @@ OPEN = {  # what a layout may leave open, and what is taken for it
     "micro_batch_size": "the fastest of 1, 2, 4 and 8 that fits",
     "pipeline_interleave": "the fastest that fits of those that divide the layers, in Megatron-Core and NeMo",
 }
+RECIPE_LAYOUT = "parallelism: the layout is that of the recipe which the row's notes name, none is printed"
 GIVEN = ("train_tokens",)  # printed, but what the rest is measured over
 # Columns that are inputs of the same name, where the graph has that input and the metric asked for leads to it.
 PASSED = (
@@ -86,14 +87,16 @@ def _step(row: Row, figure: Figure) -> Figure:
     """By the model of a training step where the layout is known, else by the assumed share of peak."""
     if row.text("phase") == "lora":
         raise NotEvaluated("phase: gradients of adapters alone are not evaluated")
-    measured, design = _token_s(row), _base(row)
+    measured = _token_s(row)
+    printed, row = row, completed(row)
+    design = _base(row)
     if row.text("recompute") == "partial":
         return _partly(row, replace(figure, measured=measured), design)
     designs = [design | layout for layout in layouts(row)]
     open_ = {name for each in designs for name in each.keys() - design.keys()} if len(designs) > 1 else set()
     assumed = [f"{name}: {OPEN[name]}" for name in sorted(open_)]
     assumed += ["attention_kernel: fused where one that is fused and one that is not are named"] * kernel_unknown(row)
-    assumed += [NO_LAYOUT] * ("parallelism" not in design)
+    assumed += [NO_LAYOUT] * ("parallelism" not in design) + [RECIPE_LAYOUT] * (row is not printed)
     metrics = ("train_tokens_per_s_per_gpu", "train_fits") if len(designs) > 1 else ("train_tokens_per_s_per_gpu",)
     asks = tuple(Ask(metric, each) for metric in metrics for each in designs)
     figure = replace(figure, measured=measured, at_peak_asks=_work(design), at_peak=lambda flops, rate: flops / rate)

@@ -30,7 +30,12 @@ class Traffic:
     count: float
 
 
-Kernel = Matmul | Traffic
+@dataclass(frozen=True)
+class Start:
+    """What one matmul takes beyond its FLOPs and bytes."""
+
+
+Kernel = Matmul | Traffic | Start
 
 
 def tokens(d: Design) -> float:
@@ -52,8 +57,10 @@ def attention_kernels(d: Design) -> Iterator[Kernel]:
     t, own, e, width = tokens(d), own_tokens(d), d["activation_element_bytes"], d["hidden_size"]
     query = d["num_heads"] // d["tensor_parallel"] * d["head_dim"]
     key = kv_heads(d) * d["head_dim"]
+    yield Start()
     for out in (query, key, key):
         yield Matmul(2 * t * width * out)
+    yield Start()
     yield Matmul(2 * t * query * width)
     for _ in range(d["norms_per_layer"]):
         yield from (Traffic(e * own * width), Traffic(e * own * width))
@@ -73,6 +80,7 @@ def ffn_kernels(d: Design) -> Iterator[Kernel]:
     t, e, width = tokens(d), d["activation_element_bytes"], d["hidden_size"]
     inner = d["ffn_size"] / d["tensor_parallel"]
     matrices = 3 if d["ffn_gated"] else 2
+    yield from (Start(), Start())
     for _ in range(matrices):
         yield Matmul(2 * t * width * inner)
         yield Traffic(e * t * inner)
@@ -87,6 +95,7 @@ def moe_kernels(d: Design) -> Iterator[Kernel]:
     """Each of a token's experts is visited by a copy of it."""
     t, own, e, width = tokens(d), own_tokens(d), d["activation_element_bytes"], d["hidden_size"]
     matrices = 3 if d["ffn_gated"] else 2
+    yield from (Start(), Start())
     yield Matmul(2 * t * width * d["num_experts"])
     inners = [(d["expert_ffn_size"], True)] * d["experts_per_token"]
     inners += [(size, False) for size in (d["shared_expert_ffn_size"], d["dense_residual_ffn_size"]) if size]
@@ -117,6 +126,7 @@ def core_s(d: Design, backward: bool) -> float:
     rate = wide_rate(d)
     if d["flash_attention"]:
         rate *= d["flash_attention_factor"] * s / (s + d["flash_half_tokens"])
+        rate *= d["gpu_earlier_attention_factor"] if d["flash_attention_factor"] < 1 else 1.0
     if d["head_dim"] % 8:
         rate *= d["misaligned_factor"]
     attended = s / 2 if d["flash_attention"] else s
@@ -139,8 +149,12 @@ def wide_rate(d: Design) -> float:
     return float(peak * d["gpu_compute_share_16bit"] * d["gpu_matmul_factor"])
 
 
+def fast_width(d: Design) -> str:
+    return {"fp8": "8bit", "int8": "8bit", "fp4": "4bit"}.get(d["train_compute_format"], "16bit")
+
+
 def fast_rate(d: Design) -> float:
-    width = {"fp8": "8bit", "int8": "8bit", "fp4": "4bit"}.get(d["train_compute_format"], "16bit")
+    width = fast_width(d)
     peak = d[f"gpu_{d['train_compute_format']}_flop_per_s"]
     return float(peak * d[f"gpu_compute_share_{width}"] * d["gpu_matmul_factor"] * d["train_matmul_factor"])
 
@@ -150,6 +164,8 @@ def seconds(d: Design, kernels: Iterator[Kernel], matmuls: float = 1.0, traffic:
     for kernel in kernels:
         if isinstance(kernel, Traffic):
             total += traffic * kernel.count / bandwidth(d)
+        elif isinstance(kernel, Start):
+            total += matmuls * d[f"gpu_gemm_overhead_s_{fast_width(d)}"]
         else:
             rate = fast_rate(d) if kernel.fast else wide_rate(d)
             total += matmuls * kernel.flops / (rate * (d["grouped_matmul_factor"] if kernel.routed else 1.0))
@@ -242,7 +258,16 @@ def layer_passes(d: Design, moe: bool) -> tuple[float, float]:
     moved = held * (2 * d["weight_bytes_per_param"] + 2 * d["gradient_bytes_per_param"]) / bandwidth(d)
     back = more * seconds(d, kernels(), 2.0, 1.5) + core_s(d, True) + moved
     back = max(2 * launch, back + tensor_s(d, True) + 2 * sent + exchanged)
-    again = {"none": 0.0, "full": forward}.get(d["recompute"])
+    unneeded = 0.0
+    if d["recompute_stops_early"] and not moe:
+        inner = d["ffn_size"] / d["tensor_parallel"]
+        last: list[Kernel] = [Start(), Matmul(2 * tokens(d) * d["hidden_size"] * inner)]
+        last += [
+            Traffic(d["matmul_traffic_factor"] * d["activation_element_bytes"] * tokens(d) * size)
+            for size in (inner, d["hidden_size"])
+        ]
+        unneeded = more * seconds(d, iter(last)) + 0.5 * tensor_s(d, False)
+    again = {"none": 0.0, "full": forward - unneeded}.get(d["recompute"])
     if again is None:
         again = 0.5 * work if d["alternate_matmuls"] else core_s(d, False)
     return forward, again + back
@@ -255,9 +280,9 @@ def head_passes(d: Design) -> float:
     return float(3 * product_s + moved / bandwidth(d))
 
 
-def played(stages: int, batches: int, forward: float, backward: float) -> float:
+def played(batches: int, forward: list[float], backward: list[float]) -> float:
     """1F1B played through: each stage's passes in its order, each pass once what it needs is there."""
-    orders = []
+    orders, stages = [], len(forward)
     for stage in range(stages):
         warm = min(batches, stages - 1 - stage)
         order = [("f", k) for k in range(warm)]
@@ -276,7 +301,7 @@ def played(stages: int, batches: int, forward: float, backward: float) -> float:
                 if needed and before not in done:
                     break
                 start = max(clock[s], done[before] if needed else 0.0)
-                clock[s] = start + (forward if what == "f" else backward)
+                clock[s] = start + (forward[s] if what == "f" else backward[s])
                 done[s, what, k] = clock[s]
                 place[s] += 1
     return max(clock)
@@ -382,17 +407,30 @@ def optimizer_s(d: Design) -> float:
     return float(moved / bandwidth(d) + own * d["host_bytes_per_param"] / d["host_byte_per_s"])
 
 
+def last_round(d: Design) -> float:
+    """From the first run of layers that is done with its last micro batch to the end, in micro batches of a stage.
+
+    Interleaved, a stage has each run of layers once for every stage before it goes on to the next, and what it has
+    summed by the end of a run goes on beside those that follow, its own last pass included.
+    """
+    runs, stages = d["pipeline_interleave"], d["pipeline_parallel"]
+    passes = [run for run in range(runs) for _ in range(stages)]
+    after = len(passes) - (passes.index(0) + stages - 1)  # its last pass and all of the other runs
+    return float(after / runs)
+
+
 def step_s(d: Design) -> float:
     """One optimizer step of a design whose layers divide evenly over its stages."""
     batches = max(1, ceil(d["global_batch_size"] / (d["data_parallel"] * d["micro_batch_size"])))
     stages = stage_passes(d)
-    slowest, mean = max(stages), sum(stages) / len(stages)
+    slowest = max(stages)
+    others = (sum(stages) - slowest) / d["pipeline_interleave"]
     filling = (len(stages) - 1) / d["pipeline_interleave"]
     exchange = exchange_s(d, batches)
-    hiding = batches * slowest if d["zero_stage"] > 1 else slowest
-    share = d["data_overlap_share"]
+    share = max(d["data_overlap_share"], d["exchange_overlap_share"])
+    hiding = slowest * (batches if d["zero_stage"] > 1 else min(batches, last_round(d)))
     wait = max(exchange * (1 - share), exchange - share * hiding)
     summed, beside = copies_s(d), max(share, d["copies_overlap_share"])
     wait += max(summed * (1 - beside), summed - beside * slowest)
-    passes = batches * slowest + filling * mean + (batches + filling) * transfers_s(d)
+    passes = batches * slowest + others + (batches + filling) * transfers_s(d)
     return float(passes + wait + optimizer_s(d))

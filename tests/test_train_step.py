@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kernels import train_step
 from kernels.evaluate import evaluate
 from kernels.model import GRAPH
 from sweep import catalogue
@@ -84,6 +85,7 @@ DESIGNS: dict[str, Design] = {
     | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "optimizer_shard_ranks": 8, "num_gpus": 128},
     "host": LLAMA | {"zero_stage": 3, "pipeline_parallel": 1, "optimizer": "adam_offloaded"},
     "context": LLAMA | {"context_parallel": 4, "num_gpus": 128, "gpu": "b200_sxm", "train_precision": "fp8_training"},
+    "stops early": LLAMA | {"train_framework": "fsdp_compiled", "recompute": "full", "zero_stage": 3},
     "deepspeed": LLAMA | GPT | {"train_framework": "deepspeed", "recompute": "full", "zero_stage": 0},
     "narrow heads": LLAMA | GPT | {"num_heads": 40, "num_kv_heads": 40, "head_dim": 100, "tensor_parallel": 8},
     "launches": LLAMA | {"sequence_length": 256, "hidden_size": 1024, "num_heads": 8, "ffn_size": 2816},
@@ -113,8 +115,19 @@ def test_a_step_takes_what_its_kernels_and_transfers_take_one_by_one(name: str) 
 
 @pytest.mark.parametrize(("stages", "batches"), [(2, 2), (4, 4), (4, 9), (8, 8), (5, 20)])
 def test_a_pipeline_takes_its_passes_and_the_bubble_as_played_through(stages: int, batches: int) -> None:
-    played = naive_step.played(stages, batches, 1.0, 2.5)
+    played = naive_step.played(batches, [1.0] * stages, [2.5] * stages)
     assert played == pytest.approx(3.5 * (batches + stages - 1))
+
+
+@pytest.mark.parametrize(("stages", "batches"), [(2, 4), (4, 4), (4, 9), (8, 32)])
+@pytest.mark.parametrize("head", [0.1, 1.0, 4.0])
+def test_a_last_stage_with_the_head_idles_for_the_others_alone(stages: int, batches: int, head: float) -> None:
+    """Its own work is not idleness: the bubble is one micro batch of each other stage."""
+    forward, backward = [1.0] * (stages - 1) + [1.0 + head], [2.0] * (stages - 1) + [2.0 + 2.0 * head]
+    played = naive_step.played(batches, forward, backward)
+    slowest, mean = 3.0 + 3.0 * head, 3.0 + 3.0 * head / stages
+    bubble = train_step.pipeline_bubble_s(mean, slowest, stages, 1)
+    assert played == pytest.approx(train_step.passes_s(batches, slowest) + bubble)
 
 
 # Korthikanti et al. 2022, arXiv:2205.05198, table 5: seconds of an iteration, full recomputation and with selective
@@ -153,7 +166,7 @@ def test_better_hardware_and_more_overlap_never_slow_a_step(name: str) -> None:
         *("gpu_scaleup_domain", "gpu_matmul_factor"),
     ):
         assert value("train_step_s", design, **{faster: 2.0 * float(d[faster])}) <= before * (1 + 1e-12), faster
-    for share in ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data"):
+    for share in ("tensor", "tensor_kernel", "context", "expert", "pipeline", "data", "exchange"):
         assert value("train_step_s", design, **{f"{share}_overlap_share": 1.0}) <= before * (1 + 1e-12), share
 
 
@@ -177,6 +190,70 @@ def test_copies_of_sharded_weights_are_summed_behind_the_backward_pass_as_far_as
     assert torch["copies_exchange_s"] > 0.0
     assert torch["copies_wait_s"] == max(0.0, torch["copies_exchange_s"] - torch["slowest_stage_s"])
     assert value("copies_wait_s", hybrid, zero_stage=2) == 0.0
+
+
+def test_data_ranks_exchange_behind_the_last_round_of_a_stage() -> None:
+    """Stage 4 of 2 runs each: behind the last pass of a run go three more of it and four of the other."""
+    names = ["data_exchange_s", "data_wait_s", "slowest_stage_s", "hiding_batches"]
+    slow = LLAMA | {"gpu_scaleout_bit_per_s": 1e9, "data_overlap_share": 0.8}
+    for runs, batches in {1: 1.0, 2: 2.5, 4: 3.25}.items():
+        found = values(names, slow, pipeline_interleave=runs)
+        assert found["hiding_batches"] == batches
+        left = found["data_exchange_s"] - 0.8 * batches * found["slowest_stage_s"]
+        assert found["data_wait_s"] == pytest.approx(left)
+    assert value("hiding_batches", slow, zero_stage=2) == value("micro_batches", slow)
+    assert value("hiding_batches", slow, pipeline_parallel=1) == 1.0
+
+
+def test_a_framework_may_hide_more_of_what_data_ranks_exchange() -> None:
+    """PyTorch's FSDP all that passes last, XLA a fitted share, the others the common one."""
+    sharded: Design = LLAMA | {"tensor_parallel": 1, "pipeline_parallel": 1, "zero_stage": 3, "data_overlap_share": 0.5}
+    for framework, share in {"fsdp_compiled": 1.0, "maxtext": 0.8, "composer_fsdp": 0.5, "megatron_te": 0.5}.items():
+        found = values(["data_exchange_s", "data_wait_s"], sharded | {"train_framework": framework})
+        assert found["data_exchange_s"] > 0.0
+        assert found["data_wait_s"] == pytest.approx((1.0 - share) * found["data_exchange_s"])
+
+
+def test_attention_written_for_earlier_gpus_is_slower_on_hopper_alone() -> None:
+    """FlashAttention-2 reaches half as much of an H100's peak as of an A100's; not so its own kernels."""
+    names = ["flash_attention_flop_per_s", "wide_matmul_flop_per_s"]
+
+    def factor(gpu: str, framework: str) -> float:
+        found = values(names, LLAMA | {"gpu": gpu, "train_framework": framework})
+        return found["flash_attention_flop_per_s"] / found["wide_matmul_flop_per_s"]
+
+    assert factor("h200_sxm", "nanotron") == factor("b200_sxm", "nanotron") < factor("a100_sxm_80", "nanotron")
+    assert factor("rtx_5090", "nanotron") == factor("tpu_v5p", "nanotron") == factor("a100_sxm_80", "nanotron")
+    assert factor("h200_sxm", "megatron_te") == factor("a100_sxm_80", "megatron_te") == 1.0
+
+
+def test_what_no_gradient_needs_is_not_computed_again() -> None:
+    """PyTorch's early stop spares an MLP's last matrix: of 4 d^2 of attention and 8 d^2 a third of the FLOPs."""
+    bound_by_flops: Design = {"matmul_traffic_factor": 0, "gpu_memory_byte_per_s": 1e30, "gpu_gemm_overhead_s_16bit": 0}
+    alone = LLAMA | GPT | {"tensor_parallel": 1, "recompute": "full", "num_kv_heads": 32, "sequence_length": 128}
+    names = ["dense_recompute_s", "dense_layer_forward_s", "core_work_s"]
+    whole, early = (
+        values(names, alone | bound_by_flops, layer_launch_s=0.0, recompute_stops_early=stops) for stops in (0, 1)
+    )
+    assert whole["dense_recompute_s"] == whole["dense_layer_forward_s"] == early["dense_layer_forward_s"]
+    matmuls = whole["dense_recompute_s"] - whole["core_work_s"]
+    assert early["dense_recompute_s"] == pytest.approx(whole["dense_recompute_s"] - matmuls / 3, rel=1e-6)
+    for framework, stops in {"composer_fsdp": True, "maxtext": True, "megatron_te": False, "nanotron": False}.items():
+        found = values(names, LLAMA | {"train_framework": framework, "recompute": "full"})
+        assert (found["dense_recompute_s"] < found["dense_layer_forward_s"]) == stops
+    mixed = LLAMA | MIXTURE | {"recompute": "full", "recompute_stops_early": 1}
+    assert value("moe_recompute_s", mixed) == value("moe_layer_forward_s", mixed)
+
+
+def test_every_matmul_takes_what_its_kernel_does_beside_its_work() -> None:
+    """Four of a layer forward; eight backward, by the calibration of the format they are done in."""
+    overheads = {"gpu_gemm_overhead_s_16bit": 1.0, "gpu_gemm_overhead_s_8bit": 10.0, "gpu_gemm_overhead_s_4bit": 100.0}
+    for precision, each in {"bf16": 1.0, "fp8_training": 10.0, "nvfp4": 100.0}.items():
+        alone = LLAMA | {"gpu": "b200_sxm", "train_precision": precision, "layer_launch_s": 0.0}
+        names = ["dense_layer_forward_s", "dense_layer_backward_s"]
+        without = values(names, alone, **dict.fromkeys(overheads, 0.0))
+        found = values(names, alone, **overheads)
+        assert [found[n] - without[n] for n in names] == pytest.approx([4.0 * each, 8.0 * each])
 
 
 def test_a_host_steps_what_its_gpus_hold() -> None:

@@ -257,6 +257,37 @@ def test_runs_of_layers_that_nemo_leaves_open_are_the_fastest_that_fits() -> Non
     assert (plain.predicted, plain.assumed) == (runs[1], ())
 
 
+def test_runs_older_than_pytorch_2_1_do_whole_layers_again() -> None:
+    """llm-foundry's rows of the smaller A100; the others stop at the last tensor that is needed."""
+    rows = TRAIN | {"tensor_parallel": 1, "pipeline_parallel": 1, "micro_batch_size": 2, "recompute": "full"}
+    rows |= {"zero_stage": 3, "framework": "composer FSDP, torch 2.1 (A100-40 rows older)"}
+    newer, unsaid = (one("train", rows | {"framework": name}) for name in (rows["framework"], "composer FSDP"))
+    assert newer.predicted == unsaid.predicted
+    older, again = (
+        one("train", rows | {"gpu": "a100_sxm_40", "framework": name}) for name in (rows["framework"], "composer FSDP")
+    )
+    assert older.predicted > 1.03 * again.predicted
+
+
+RECIPES = (
+    "layout not printed (configs of that commit: batch 512, selective recompute, 5B TP1 PP1 MBS 4, 7B TP2 PP4 x2 MBS 1)"
+)
+
+
+def test_a_layout_that_is_not_printed_is_that_of_the_recipe_its_notes_name() -> None:
+    """Of the model's size, and only where the row prints none itself."""
+    bare = TRAIN | {"model": "some-7b", "framework": "NeMo Megatron 22.x-23.x", "global_batch_size": None}
+    bare |= {"tokens_per_s_per_gpu": 1000, "printed": "tokens_per_s_per_gpu"}
+    laid = bare | {"tensor_parallel": 2, "pipeline_parallel": 4, "pipeline_interleave": 2, "data_parallel": 1}
+    laid |= {"zero_stage": 1, "global_batch_size": 512, "micro_batch_size": 1, "recompute": "selective"}
+    laid |= {"attention_kernel": "unfused"}
+    named, printed = (one("train", row | {"notes": RECIPES}) for row in (bare, laid))
+    assert named.predicted == printed.predicted
+    assert [any("recipe" in words for words in f.assumed) for f in (named, printed)] == [True, False]
+    other = one("train", bare | {"model": "some-30b", "notes": RECIPES})
+    assert other.predicted == one("train", bare).predicted != named.predicted
+
+
 @pytest.mark.parametrize("cells", [{"framework": "Megatron-DeepSpeed"}, {"micro_batch_size": 2}, {"num_layers": 31}])
 def test_layers_are_not_interleaved_where_they_cannot_be(cells: dict[str, object]) -> None:
     """Not in DeepSpeed's schedule, nor with 2 micro batches in 4 stages, nor a prime number of layers."""
