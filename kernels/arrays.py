@@ -39,12 +39,26 @@ def _spread(arguments: Iterable[Array]) -> tuple[list[Any], tuple[int, ...]]:
     return [np.broadcast_to(a, shape).reshape(-1) if np.ndim(a) else a for a in arguments], shape
 
 
+def _where(
+    usual: Array, function: Callable[..., float], others: Callable[..., float], arguments: Iterable[Array]
+) -> Array:
+    """function where the arguments are usual, which cannot raise there, and others elsewhere, element by element."""
+    if usual.all():
+        return _mapped(function, arguments)
+    cells, shape = _spread(arguments)
+    is_usual = np.broadcast_to(usual, shape).reshape(-1)
+    found = np.empty(math.prod(shape))
+    for those, chosen in ((is_usual, function), (~is_usual, others)):
+        found[those] = _mapped(chosen, [cell[those] if isinstance(cell, np.ndarray) else cell for cell in cells])
+    return found.reshape(shape)
+
+
 def _logarithm(libm: Callable[[float], float], ours: Callable[[float], float]) -> Callable[[Array], Array]:
     def logarithm(x: Array) -> Array:
         if not np.ndim(x):
             return np.float64(ours(x))
         x = np.asarray(x, np.float64)
-        return _mapped(libm if (x > 0.0).all() else ours, [x])
+        return _where(x > 0.0, libm, ours, [x])
 
     return logarithm
 
@@ -53,15 +67,21 @@ def _exp(x: Array) -> Array:
     if not np.ndim(x):
         return np.float64(scalar.exp(x))
     x = np.asarray(x, np.float64)
-    return _mapped(math.exp if (x <= 709.0).all() else scalar.exp, [x])
+    return _where(~(x > 709.0), math.exp, scalar.exp, [x])
 
 
 def _power(a: Array, b: Array) -> Array:
     if not np.ndim(a) and not np.ndim(b):
         return np.float64(scalar.power(a, b))
-    a, b = np.float64(a), np.float64(b)
-    usual = ((a > 1e-30) & (a < 1e30)).all() and ((b > -10.0) & (b < 10.0)).all()
-    return _mapped(math.pow if usual else scalar.power, [a, b])
+    a, b = np.broadcast_arrays(np.float64(a), np.float64(b))
+    with np.errstate(all="ignore"):
+        usual = (a > 0.0) & (a < math.inf) & (b * np.log2(a) < 1000.0)  # within the largest double
+    if usual.all():
+        return _mapped(math.pow, [a, b])
+    found = np.where(b == b, np.where(a == 0.0, np.where(b < 0.0, math.inf, b == 0.0), math.nan), math.nan)
+    left = (a > 0.0) & (b == b)  # such as a share of 0, which is plenty
+    found[left] = _where(usual[left], math.pow, scalar.power, [a[left], b[left]])
+    return found
 
 
 def _sqrt(x: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sweep.columns import declare, frame
 from sweep.errors import Problem, SpecError
 from sweep.execute import Evaluator, Rows, Worker, rows
-from sweep.plan import Plan
+from sweep.plan import BLOCK_POINTS, Plan
 from sweep.space import Axis, Space
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def designs(space: Space, ids: Sequence[int] | npt.NDArray[np.int64], columns: S
         sets |= {name: values[place] for name, values in axis.sets.items()}
     row = np.arange(len(wanted))
     listed = replace(space, axes=(Axis("row", tuple(row.tolist()), sets, row, len(row)),), conditions=())
-    evaluator = Evaluator(Plan(listed, columns))
+    evaluator = Evaluator(Plan(listed, columns, BLOCK_POINTS))  # block by block: as tables, all would be held twice
     worker = Worker(evaluator)
     with np.errstate(all="ignore"):
         found = rows(worker, range(evaluator.box.blocks), columns)
