@@ -98,8 +98,14 @@ class Formula:
 @lru_cache(maxsize=256)
 def _definitions(source: str) -> dict[tuple[str, int], ast.FunctionDef]:
     """The functions of a source by name and first line: parsed once, not once for each of its metrics."""
-    tree = ast.parse(source)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    found = []
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:  # through what holds statements, and not through the expressions, which are most of a source
+        for node in getattr(waiting.pop(), "body", ()):
+            if isinstance(node, ast.FunctionDef):
+                found.append(node)
+            if isinstance(node, ast.stmt):
+                waiting.append(node)
     return {(node.name, min([node.lineno, *(d.lineno for d in node.decorator_list)])): node for node in found}
 
 
