@@ -196,8 +196,8 @@ class Graph:
 
     def _sort(self, smaller: "Graph | None") -> list[str]:
         order: list[str] = []
-        if smaller and all(self._formulas.get(name) is formula for name, formula in smaller._formulas.items()):
-            order += smaller.order  # which names nothing that is new here
+        if smaller and all(self._formulas.get(name) is smaller._formulas.get(name) for name in smaller.order):
+            order += smaller.order  # whose formulas name nothing that is new here
         done = set(order)
         path: dict[str, None] = {}  # the names on the way to the one that is visited
 

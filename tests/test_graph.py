@@ -52,6 +52,24 @@ def test_a_cycle_through_a_default_is_refused() -> None:
 
 
 @pytest.mark.nojit
+def test_a_graph_that_grows_puts_each_name_after_what_it_depends_on() -> None:
+    """Names added, an input given a formula of an added one, a default replaced by one of a later input."""
+    small = Graph([WIDTH, number("heads", "width / 64"), DEPTH], [rule("size", "depth * width")])
+    added, formula = [rule("area", "size * size"), rule("half", "area / 2")], from_text("heads", "depth + 1")
+    for graph in (
+        small.extended(added, {}),
+        small.extended(added, {"heads": formula}),
+        small.extended(added, {"width": from_text("width", "tier + 1")}, [number("tier")]),
+    ):
+        assert sorted(graph.order) == sorted([*graph.inputs, *graph.metrics])
+        for name in graph.order:
+            made = graph.formula(name)
+            assert all(graph.place(p) < graph.place(name) for p in (made.parameters if made else ()))
+    with pytest.raises(GraphError, match="a cycle"):
+        small.extended(added, {"width": from_text("width", "half")})
+
+
+@pytest.mark.nojit
 def test_a_metric_of_itself_is_a_cycle() -> None:
     with pytest.raises(GraphError, match="a cycle: a -> a"):
         Graph([], [rule("a", "a + 1")])
