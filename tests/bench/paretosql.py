@@ -170,7 +170,7 @@ def table(millions: float = 100, *kinds: str) -> list[str]:
     lines = [f"{num_rows:,} rows of Parquet, one thread{'M rows a second':>22}{'seconds':>10}{'GB':>7}{'found':>9}"]
     for kind in kinds or (RUN, *KINDS):
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / kind
+            path = Path(folder) / (kind if kind == RUN else f"{kind}.parquet")
             command = [sys.executable, "-m", "tests.bench.paretosql", "--make", kind, str(num_rows), str(path)]
             subprocess.run(command, cwd=ROOT, check=True)  # apart, so that what it holds is not counted
             lines += lines_of(kind, num_rows, path)
