@@ -104,6 +104,14 @@ class Evaluator:
         value = self.plan.values[name]
         return self._strides(value, self.box.extents) if value.is_table else {}
 
+    def laid(self, name: str, shape: int) -> tuple[list[int], list[int]]:
+        """The extents of a block (of shape 1 where it is the shorter one), and a value's strides along its axes."""
+        extents = list(self.box.extents)
+        if shape and self.box.tail:
+            extents[self.box.sliced] = self.box.tail
+        strides = self._strides(self.plan.values[name], extents)
+        return extents, [strides.get(axis, 0) for axis in range(len(extents))]
+
     # ------------------------------------------------------------------------------------------------- layout
 
     def _cells(self, value: Value, extents: Sequence[int]) -> int:

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kernels.compiler import plain, workspace
-from kernels.driver import HELD, POINTS, state, visit
+from kernels.driver import HELD, POINTS, SHAPE, start_of, state, visit
 from kernels.folding import Walk
 from kernels.rows import IDS, column_into, gather_rows, ids_into, take
 from sweep.evaluator import Cells, Evaluator
 
 DESIGN_ID = "design_id"  # the column of design ids
 
-_visit, _column_into, _ids_into = plain(visit), plain(column_into), plain(ids_into)  # where nothing is compiled
+_visit, _start_of = plain(visit), plain(start_of)  # where nothing is compiled
+_column_into, _ids_into = plain(column_into), plain(ids_into)
 
 
 class Worker:
@@ -118,12 +119,23 @@ class Worker:
         if self.evaluator.compiled:
             gather_rows(self._program, self.state, *self._targets(found))
             return
+        every = self._held == self.state.words[POINTS]
         for name, out in found.items():
             if name == DESIGN_ID:
                 _ids_into(self._program, self.state, out)
+            elif every and len(out):
+                self._lay(name, out)
             elif len(out):
                 cells = out if out.dtype == np.int32 else out.view(np.int64)
                 _column_into(self._program, self.state, self._columns[name], cells)
+
+    def _lay(self, name: str, out: Cells) -> None:
+        """Fill a column at all points of a block: its values, again along the axes that it does not vary along."""
+        extents, strides = self.evaluator.laid(name, int(self.state.words[SHAPE]))
+        cells = self.state.floats if out.dtype == np.float64 else self.state.integers
+        first = cells[_start_of(self._program, self.state, self._columns[name]) :]
+        steps = [stride * cells.itemsize for stride in strides]
+        out.reshape(extents)[...] = np.lib.stride_tricks.as_strided(first, extents, steps, writeable=False)
 
     def _targets(self, found: Mapping[str, Cells]) -> tuple[Cells, Cells, int]:
         """What gather_rows wants to know of the arrays to fill: columns, addresses, how many are narrow."""
