@@ -140,15 +140,15 @@ def folded(cursor: Any, source: str, goals: Sequence[Goal], ties: Ties = "all", 
     signs = [goal.sign for goal in goals]
     listed = ", ".join(f"cast({goal.sql} as double)" for goal in goals)
     num_rows = 0
-    with cursor.cursor() as scan:
-        for batch in scan.sql(f"select design_id, {listed} from {source}").to_arrow_reader(BATCH_ROWS):
-            ids, *values = (_array(column) for column in batch.columns)
-            num_rows += len(ids)
-            if isinstance(running, ArrayFrontier) and num_rows > WORTH_COMPILING:
-                compiled = RunningFrontier(len(goals), ties)
-                compiled.fold(*running.result(), running.counts)
-                running = compiled
-            running.fold_columns(values, signs, ids.__getitem__)
+    # the cursor itself, and no other of its database: it alone sees the virtual table of a space
+    for batch in cursor.sql(f"select design_id, {listed} from {source}").to_arrow_reader(BATCH_ROWS):
+        ids, *values = (_array(column) for column in batch.columns)
+        num_rows += len(ids)
+        if isinstance(running, ArrayFrontier) and num_rows > WORTH_COMPILING:
+            compiled = RunningFrontier(len(goals), ties)
+            compiled.fold(*running.result(), running.counts)
+            running = compiled
+        running.fold_columns(values, signs, ids.__getitem__)
     rows, kept = running.result()
     return kept if _are_exact([rows[:, k] for k, goal in enumerate(goals) if goal.is_whole]) else None
 

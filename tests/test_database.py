@@ -176,14 +176,23 @@ def test_ctrl_c_stops_a_query(virtual: Database) -> None:
 )
 @pytest.mark.parametrize("where", [(), ("loss_nats < 2.6 and not (lifetime_usd > 1e6)",)])
 def test_the_frontier_of_a_run_is_that_of_its_space(
-    space: Space, folder: Path, minimize: list[str], maximize: list[str], where: tuple[str, ...]
+    space: Space, folder: Path, virtual: Database, minimize: list[str], maximize: list[str], where: tuple[str, ...]
 ) -> None:
+    """Over its rows, and over the table that is evaluated as it is read."""
     expected = frontier(narrow(space, where, minimize, maximize)).frame
-    found = run_frontier(folder, minimize, maximize, where)
-    assert len(found) > 0
+    for found in (run_frontier(folder, minimize, maximize, where), virtual.frontier(minimize, maximize, where)):
+        assert len(found) > 0
+        assert found["design_id"].to_list() == expected["design_id"].to_list()
+        for name in (*minimize, *maximize):
+            assert found[name].to_list() == expected[name].to_list()
+
+
+def test_a_frontier_of_columns_that_the_table_does_not_show_by_itself(space: Space, virtual: Database) -> None:
+    """Whatever can be evaluated is an objective or a condition, and then a column."""
+    found = virtual.frontier(["loss_nats"], ["train_flops"], where="prefill_s < 1")
+    expected = frontier(narrow(space, ["prefill_s < 1"], ["loss_nats"], ["train_flops"])).frame
     assert found["design_id"].to_list() == expected["design_id"].to_list()
-    for name in (*minimize, *maximize):
-        assert found[name].to_list() == expected[name].to_list()
+    assert {"train_flops", "prefill_s"} <= set(found.columns)
 
 
 @pytest.mark.parametrize("first", [2**53 - 40, 2**60])
