@@ -87,13 +87,3 @@ def _gather(cells: Any, start: int, offsets: Any, positions: Any, out: Any) -> N
 @over_arrays(gather_block)
 def _gather_block(cells: Any, start: int, positions: Any, out: Any) -> None:
     _taken(cells[start:], positions[: len(out)], out)
-
-
-@over_arrays(spread)
-def _spread(cells: Any, start: int, offsets: Any, out: Any) -> None:
-    _taken(cells[start:], offsets[: len(out)], out)
-
-
-@over_arrays(copy)
-def _copy(cells: Any, start: int, out: Any) -> None:
-    out[:] = cells[start : start + len(out)]

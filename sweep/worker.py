@@ -131,6 +131,7 @@ class Worker:
 
     def _lay(self, name: str, out: Cells) -> None:
         """Fill a column at all points of a block: its values, again along the axes that it does not vary along."""
+        assert out.flags.c_contiguous, name
         extents, strides = self.evaluator.laid(name, int(self.state.words[SHAPE]))
         cells = self.state.floats if out.dtype == np.float64 else self.state.integers
         first = cells[_start_of(self._program, self.state, self._columns[name]) :]
