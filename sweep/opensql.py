@@ -6,8 +6,10 @@ the metrics and inputs, and the macros. The same statements set up our own conne
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sweep.columns import Column
@@ -81,22 +83,18 @@ def axes(columns: Iterable[Column]) -> str:
     rows = [(place, c.name, c.unit, c.meaning) for place, c in enumerate(columns) if c.is_axis]
     listed = ", ".join(f"({place}, {', '.join(map(literal, texts))})" for place, *texts in rows)
     values = f"(values {listed})" if rows else "(select 0, '', '', '' where false)"
-    return f"create or replace table axes as select * from {values} as rows(position, name, unit, meaning);"
+    made = f"create or replace table axes as select * from {values} as rows(position, name, unit, meaning);"
+    return "\n".join([made, *_meanings("axes", ["position", "name", "unit", "meaning"])])
 
 
 def table(name: str) -> str:
-    """Statements that make a table of the catalogue and tell what it holds, and of an input's column what that is."""
-    from kernels.model import GRAPH
+    """Statements that make a table of the catalogue and tell what it and its columns hold."""
     from sweep.catalogue import KINDS, frame
 
     found = frame(name)
     titles = dict.fromkeys(kind.title for kind in KINDS.values() if kind.file.partition(".")[0] == name)
-    told = [f"comment on table {name} is {literal('; '.join(titles))};"]
-    for column in found.columns:
-        if (declared := GRAPH.inputs.get(column)) is not None:
-            unit = f"[{declared.unit}] " if declared.unit else ""
-            told.append(f"comment on column {name}.{quoted(column)} is {literal(unit + declared.meaning)};")
-    return "\n".join([_table(name, found), *told])
+    told = f"comment on table {name} is {literal('; '.join(titles))};"
+    return "\n".join([_table(name, found), told])
 
 
 def metrics(graph: Graph, columns: Iterable[Column] = ()) -> str:
@@ -148,12 +146,37 @@ def macro_name(formula: Formula) -> str:
 
 
 def _table(name: str, frame: pl.DataFrame) -> str:
-    """The statement that makes a table of a frame: its rows as literals, its types said."""
+    """Statements that make a table of a frame: its rows as literals, its types and the meaning of its columns said."""
     types = [_type(dtype) for dtype in frame.dtypes]
     names = ", ".join(map(quoted, frame.columns))
     rows = ",\n".join("    (" + ", ".join(map(_cell, row)) + ")" for row in frame.iter_rows())
     casts = ", ".join(f"cast({quoted(c)} as {t}) as {quoted(c)}" for c, t in zip(frame.columns, types, strict=True))
-    return f"create or replace table {name} as select {casts} from (values\n{rows}\n) as rows({names});"
+    made = f"create or replace table {name} as select {casts} from (values\n{rows}\n) as rows({names});"
+    return "\n".join([made, *_meanings(name, frame.columns)])
+
+
+def _meanings(table: str, columns: Sequence[str]) -> list[str]:
+    """Statements that tell what columns of a table beside designs hold: inputs by themselves, the others by data/."""
+    from kernels.model import GRAPH
+
+    known = _declared_meanings()
+    told = []
+    for column in columns:
+        declared = GRAPH.inputs.get(column)
+        if (table, column) in known or declared is None:
+            unit, meaning = known.get((table, column)) or known["", column]
+        else:
+            unit, meaning = declared.unit, declared.meaning
+        text = f"[{unit}] {meaning}" if unit else meaning
+        told.append(f"comment on column {table}.{quoted(column)} is {literal(text)};")
+    return told
+
+
+@lru_cache(maxsize=1)
+def _declared_meanings() -> dict[tuple[str, str], tuple[str, str]]:
+    """Unit and meaning by table and column of what is no input; '' for the table where any may have the column."""
+    with (resource_dir("data") / "column_meanings.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["table"], row["column"]): (row["unit"], row["meaning"]) for row in csv.DictReader(file)}
 
 
 def _type(dtype: pl.DataType) -> str:

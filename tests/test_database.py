@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from sweep import sqlpareto
+from sweep import opensql, sqlpareto
 from sweep.columns import Column, declare, wanted
 from sweep.database import Database, QueryError, run_frontier
 from sweep.errors import RunError, SweepError
@@ -88,6 +88,19 @@ def test_what_stands_beside_designs(virtual: Database, kept: Database) -> None:
     cache = "kv_cache_uniform_page_bytes_of(kv_cache_bytes_per_token := 2, context_tokens := 3, batch_size := 4)"
     head = virtual.query(f"select {cache}")
     assert head.pl().item() == 24
+
+
+def test_every_column_of_every_table_says_what_it_holds(virtual: Database, kept: Database) -> None:
+    """And data/column_meanings.csv speaks of no column that is not there."""
+    listed = "select table_name, column_name, comment from duckdb_columns() where database_name = 'memory'"
+    for database in (virtual, kept):
+        found = database.query(listed).pl()
+        assert {"designs", "accelerators", "precisions", "laws", "models", "metrics"} <= set(found["table_name"])
+        assert found.filter(pl.col("comment").is_null()).rows() == []
+        names = set(found.select("table_name", "column_name").rows())
+        declared = opensql._declared_meanings()
+        assert {(table, column) for table, column in declared if table} <= names
+        assert {column for table, column in declared if not table} <= {column for _, column in names}
 
 
 def test_a_join_with_the_catalogue(virtual: Database) -> None:
