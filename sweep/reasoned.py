@@ -18,7 +18,7 @@ from kernels.epsilon import EpsilonFrontier, cells
 from kernels.pareto import RunningFrontier
 from sweep.along import Settled, best_along
 from sweep.boxes import Search
-from sweep.question import Thinned
+from sweep.question import Members, Thinned
 from sweep.space import Space
 from sweep.thinning import of_records, thinned
 
@@ -47,8 +47,12 @@ class Reasoned:
 class _Known:
     """What boxes are held against."""
 
-    def __init__(self, num_objectives: int, epsilon: float | None, sizes: Sequence[int]) -> None:
+    def __init__(
+        self, num_objectives: int, epsilon: float | None, sizes: Sequence[int], members: Sequence[Members]
+    ) -> None:
         self._epsilon = epsilon
+        self._members = members
+        self._numbers = np.empty((2, 0), np.int64)  # with epsilon, ids of designs that were folded and their numbers
         self.running: RunningFrontier | EpsilonFrontier
         self.running = RunningFrontier(num_objectives) if not epsilon else EpsilonFrontier(num_objectives, epsilon)
         self._strides = np.array([prod(sizes[k + 1 :]) for k in range(len(sizes))], np.int64)
@@ -59,13 +63,31 @@ class _Known:
 
     def fold(self, objectives: Floats, at: Ints) -> None:
         """Take in designs by their places on the axes."""
-        self.running.fold(objectives, (at * self._strides[:, None]).sum(axis=0))
+        numbers = (at * self._strides[:, None]).sum(axis=0)
+        ids = numbers
+        if (
+            self._epsilon
+        ):  # of equal designs the one of least id stands for a cell, and numbers need not be in their order
+            ids = np.zeros(len(numbers), np.int64)
+            for members, place in zip(self._members, at, strict=True):
+                ids += members.first[place]
+            self._numbers = np.concatenate([self._numbers, [ids, numbers]], axis=1)
+        self.running.fold(objectives, ids)
         self._since += len(objectives)
+
+    def result(self) -> tuple[Floats, Ints]:
+        """The objectives of what is kept and the numbers of its places on the axes."""
+        rows, found = self.running.result()
+        if not self._epsilon:
+            return rows, found
+        ids, first = np.unique(self._numbers[0], return_index=True)
+        self._numbers = self._numbers[:, first[np.searchsorted(ids, found)]]
+        return rows, self._numbers[1].copy()
 
     def beaten(self, least: Floats) -> npt.NDArray[np.bool_]:
         """Boxes of which even the best corner is beaten, or with epsilon lies in a beaten cell."""
         if self._since > (GROWTH - 1.0) * self._size:
-            rows, _ = self.running.result()
+            rows, _ = self.result()
             if self._epsilon:
                 lying = cells(rows, self._epsilon)
                 self._cells = {cell.tobytes(): tuple(row) for cell, row in zip(lying, rows, strict=True)}
@@ -119,7 +141,7 @@ def reasoned(
         smaller = thinned(space, threads, least)
         settled = best_along(smaller, objectives[0]) if len(objectives) == 1 and not epsilon else None
     sizes = [len(axis) for axis in smaller.space.axes]
-    known = _Known(len(objectives), epsilon, sizes)
+    known = _Known(len(objectives), epsilon, sizes, smaller.members)
     opened = evaluated = 0
     if settled is not None:
         known.fold(np.full((settled.at.shape[1], 1), settled.value), settled.at)
@@ -129,7 +151,7 @@ def reasoned(
         search = Search(part, objectives)
         search.run(known if settled is None else _Elsewhere(known, settled.axis, settled.unsettled), progress)
         opened, evaluated = search.opened, evaluated + search.evaluated
-    rows, numbers = known.running.result()
+    rows, numbers = known.result()
     numbers, first = np.unique(numbers, return_index=True)  # a design may have been met twice
     rows = rows[first]
     at = np.empty((len(sizes), len(numbers)), np.int64)

@@ -171,6 +171,31 @@ def test_the_best_are_the_first_of_all_in_order(text: str, count: int) -> None:
     assert ids(best(space, count).frame) == [i for _, i in expected], text
 
 
+def test_of_equal_designs_the_least_id_stands_for_a_cell() -> None:
+    """Axes put together are not in the order of ids; 2e10 and 20_000_000_001 tokens come to the same double here."""
+    text = """
+        columns = ["own"]
+        [axes]
+        batch_size       = [1, 3, 64]
+        context_tokens   = [1, 2048, 32_768]
+        train_tokens     = [1e9, 2e10, 20_000_000_001.0]
+        gpu              = ["h100_sxm", "b200_sxm"]
+        gpu_usd_per_hour = [0.0, 1.0]
+        [metrics]
+        own = "batch_size + min(batch_size, batch_size - batch_size / train_tokens)"
+        [where]
+        short = "(context_tokens * train_tokens / train_tokens) * context_tokens / context_tokens < batch_size"
+        [frontier]
+        maximize = ["own"]
+    """
+    space = loads(text)
+    least = min(i for row, i in designs(space) if row == min(row for row, _ in designs(space)))
+    assert ids(frontier(space, reason=False, epsilon=1e-9).frame) == [least]
+    for seed in range(8):
+        with put_to_work(seed):
+            assert ids(frontier(space, reason=True, least=0, epsilon=1e-9).frame) == [least]
+
+
 def test_axes_made_one_are_thinned_again() -> None:
     """What two axes left, seen together, may leave fewer once a third is settled."""
     text = """
