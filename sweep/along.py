@@ -7,7 +7,7 @@ which halving finds in a dozen evaluations, and of all choices only those last o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -102,13 +102,25 @@ def _way(question: Question, target: Target, axis: int) -> int | None:
         if scope is None or cut.direction == 0:
             return None
         with np.errstate(all="ignore"):
-            values = evaluate(cut.expression, scope, question.space.graph.words).low
-            steps = np.diff(np.broadcast_to(np.asarray(values, np.float64), (len(question.space.axes[axis]),)))
+            steps = _steps(evaluate(cut.expression, scope, question.space.graph.words), scope)
         steps = -cut.direction * steps[steps != 0.0]
         if np.isnan(steps).any() or (np.abs(steps) < cut.least).any() or ((steps > 0).any() and (steps < 0).any()):
             return None
         ways |= set(np.sign(steps[:1]).astype(int).tolist())
     return None if len(ways) > 1 else next(iter(ways), 0)
+
+
+def _steps(found: Interval, scope: Mapping[str, Interval]) -> Floats:
+    """By how much at least a value goes up or down from place to place; nan where bounds do not tell which.
+
+    Bounds at one place may be far apart: a remainder by something that libm computed is known to be one, no more.
+    """
+    count = max((len(held.low) for held in scope.values()), default=1)
+    low, high = (np.broadcast_to(np.asarray(end, np.float64), (count,)) for end in found[:2])
+    alike = np.all([held.low[1:] == held.low[:-1] for held in scope.values()], axis=0)
+    alike |= (low[1:] == high[1:]) & (low[:-1] == high[:-1]) & (low[1:] == low[:-1])
+    up, down = low[1:] - high[:-1], high[1:] - low[:-1]
+    return np.where(alike, 0.0, np.where(up > 0.0, up, np.where(down < 0.0, down, np.nan)))
 
 
 def _along(question: Question, leaves: Sequence[str], axis: int) -> dict[str, Interval] | None:

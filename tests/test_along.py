@@ -98,8 +98,15 @@ def test_it_is_settled_along_the_axis(objective: str, further: bool, monkeypatch
             "batch_size * num_layers", True, [("(batch_size - 8) ** 2 + gpu_memory_bytes / 1e11", 40)], ALONE + RECORDS
         ),
         spec("batch_size * num_layers", True, [SPENT], ALONE.replace("1, 2, 3, 5", "3, 5, 1, 2")),
+        spec("(batch_size % exp(1)) * num_layers", True, [], ALONE.replace("1, 2, 3, 5, 8, 12, 20, 33, 50", "1, 2048")),
     ],
-    ids=["falls and rises", "condition the same way", "condition neither way", "values in no order"],
+    ids=[
+        "falls and rises",
+        "condition the same way",
+        "condition neither way",
+        "values in no order",
+        "libm's remainder",
+    ],
 )
 def test_what_is_not_certain_is_searched(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Along batch_size, the only axis long enough."""
