@@ -250,7 +250,7 @@ class Group:
             least = np.maximum(least, found.least)
             if not target.is_condition:
                 steep = np.where(low > 0.0, low, np.where(high < 0.0, -high, 0.0))
-                with np.errstate(divide="ignore", invalid="ignore"):
+                with np.errstate(all="ignore"):
                     needed = np.where(steep > 0.0, found.error / steep, np.inf)
                 strict = np.minimum(strict, np.where(np.isnan(needed), np.inf, needed))
             spoilt = _fails_nan if target.is_condition else _passes_nan
