@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from sweep.evaluator import Cells, Evaluator
+from sweep.memory import Memory
 from sweep.plan import Plan
 from sweep.worker import DESIGN_ID, Worker
 
@@ -74,13 +75,13 @@ def gathered(worker: Worker, blocks: range, names: Sequence[str]) -> dict[str, C
         block, end, count = worker.take(range(block, blocks.stop), found, end)
         if block < blocks.stop:  # room for as many from every block that is left, and a little more
             room = max(end + count + (blocks.stop - block - 1) * count * 5 // 4, 2 * end)
-            found = {name: _longer(values, end, room) for name, values in found.items()}
+            found = {name: _longer(worker.memory, values, end, room) for name, values in found.items()}
     return {name: values[:end] for name, values in found.items()}
 
 
-def _longer(cells: Cells, end: int, room: int) -> Cells:
+def _longer(memory: Memory, cells: Cells, end: int, room: int) -> Cells:
     """The same rows up to end, with room for more."""
-    longer = np.empty(room, cells.dtype)
+    longer = memory.empty(room, cells.dtype)
     longer[:end] = cells[:end]
     return longer
 

@@ -34,6 +34,7 @@ ENGINE = (
     "execute.py",
     "growth.py",
     "layouts.py",
+    "memory.py",
     "parts.py",
     "plan.py",
     "run.py",

@@ -218,6 +218,9 @@ def _translatable(formula: Formula) -> Formula:
             return ast.Call(node.func, arguments, [])
 
     def made(tree: ast.expr) -> ast.expr:
+        calls = (n.func for n in ast.walk(tree) if isinstance(n, ast.Call))
+        if not any(isinstance(called, ast.Name) and called.id in (*ROOTS, "float") for called in calls):
+            return tree  # which is of most, and a copy takes as long as all else
         found: ast.expr = Translate().visit(ast.parse(ast.unparse(tree), mode="eval").body)
         return found
 
