@@ -81,7 +81,9 @@ class Evaluator:
         first = plan.needed_for([plan.keep_inputs] if plan.keep_inputs else [])
         self.first = [v for v in computed if not v.is_table and v.name in first]
         self.rest = [v for v in computed if not v.is_table and v.name not in first]
-        self.tables = self._fill_tables([v for v in computed if v.is_table])
+        own = self._fill_tables([v for v in computed if v.is_table])
+        self.tables = own[: sum(self._cells(v, self.box.extents) for v in plan.values.values() if v.is_table)]
+        self._unused = [own]
         starts = _Starts()
         self.loops: dict[str, Loop] = {}
         full = self.box.extents[self.box.sliced] if self.box.sizes else 1
@@ -94,6 +96,16 @@ class Evaluator:
         steps = [self.loops[value.name] for value in (*self.first, *self.rest)]
         self.steps: Any = np.array([f.address for f in steps], np.int64) if self.compiled else steps  # type: ignore[attr-defined]
         self.program = self._program(shapes, starts.cells())
+
+    def workspace(self) -> tuple[Cells, Cells]:
+        """Cells that begin with the tables, for one thread, as float64 and as int64; the first to ask gets our own."""
+        try:
+            integers = self._unused.pop()
+        except IndexError:
+            floats, integers = workspace(self.cells)
+            integers[: len(self.tables)] = self.tables
+            return floats, integers
+        return integers.view(np.float64), integers
 
     def place(self, name: str) -> int:
         """Where a value lies in the workspace; a table's value at the block is further on, see moves."""
@@ -276,10 +288,10 @@ class Evaluator:
         return driver.pack(numbers, arrays, maps, tabs)
 
     def _fill_tables(self, computed: Sequence[Value]) -> Cells:
-        """What the axes and the spec give, then every value that is small over the whole space."""
+        """A workspace with what the axes and the spec give, then every value that is small over the whole space."""
         space = self.plan.space
         values = [v for v in self.plan.values.values() if v.is_table]
-        floats, integers = workspace(sum(self._cells(v, self.box.extents) for v in values))
+        floats, integers = workspace(self.cells)
         for value in values:
             if value.node is not None:
                 continue
@@ -304,8 +316,8 @@ class Evaluator:
                 cells = self._cells(value, self.box.extents)
                 loop = self._loop(value.node, pattern, self.plan.is_slow(value.node, cells))
                 loop(floats, integers, starts.cells(), np.array(descriptor, np.int64))
-        tables: Cells = integers
-        return tables
+        own: Cells = integers
+        return own
 
     def _fill_quantiles(self, values: Sequence[Value], floats: Cells) -> None:
         """The values that are quantiles over the draws of a law, those of one metric from one evaluation."""

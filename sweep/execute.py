@@ -102,7 +102,8 @@ def each(
 ) -> Generator[T]:
     """work(worker, run) for every run of blocks, on threads, results in order; a few runs ahead and never more.
 
-    pool, when given, has that many threads, and is left open.
+    pool, when given, has that many threads, and is left open. Where nothing is compiled one run is worked on at a time:
+    what calls NumPy for short arrays holds the interpreter most of the time, and two that take turns are slower.
     """
     threads = threads or cores()
     local = threading.local()
@@ -113,9 +114,12 @@ def each(
         with np.errstate(all="ignore"):
             return work(local.worker, run)
 
+    if pool is None and not evaluator.compiled:
+        yield from map(task, runs)
+        return
     waiting = iter(runs)
     with ThreadPoolExecutor(threads) if pool is None else nullcontext(pool) as pool:
-        ahead = deque(pool.submit(task, run) for run in islice(waiting, threads + 2))
+        ahead = deque(pool.submit(task, run) for run in islice(waiting, threads + 2 if evaluator.compiled else 1))
         try:
             while ahead:
                 yield ahead.popleft().result()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -87,7 +88,7 @@ def frontier(
     if epsilon is not None and not LEAST_EPSILON <= epsilon <= 1.0:
         raise SpecError(space.name, [Problem("epsilon", f"{epsilon:g}", f"give a share from {LEAST_EPSILON:g} to 1")])
     if reason is None:
-        reason = Plan(space, [name for name, _ in objectives]).points > LARGEST_SCAN
+        reason = prod(len(axis) for axis in space.axes) > LARGEST_SCAN
     if not reason:
         return _walked(space, objectives, ties, epsilon, threads, progress)
     told = (lambda share: progress(int(share * 1000), 1000)) if progress is not None else None

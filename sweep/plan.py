@@ -148,9 +148,10 @@ class Plan:
         self._nodes = self._computed()
         self._spread = self._dependences()
         self.order, self.box = self._order()
-        self.over_arrays = self._array_nanoseconds() < patience * WORTH_COMPILING_NS
+        whole = cut(self.box.sizes)
+        self.over_arrays = self._array_nanoseconds(whole) < patience * WORTH_COMPILING_NS
         if self.over_arrays:
-            self.box = cut(self.box.sizes)
+            self.box = whole
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
@@ -253,15 +254,15 @@ class Plan:
         assert best is not None
         return best[1], self._cut(best[1])
 
-    def _array_nanoseconds(self) -> float:
+    def _array_nanoseconds(self, box: Box) -> float:
         """What a walk is expected to take over arrays; tables and what searches, compiled by itself, are left aside."""
         found = self.points * FOLDED_NS
-        extent = dict(zip(self.order, self.box.extents, strict=True))
+        extent = dict(zip(self.order, box.extents, strict=True))
         for name, node in self._nodes.items():
             spread = self._spread[name]
             if self._is_table(name) or node.formula.finds_a_root:
                 continue
-            times = self._times(spread, self.order, self.box)
+            times = self._times(spread, self.order, box)
             found += times * (ARRAY_CALL_NS + prod(extent[a] for a in spread) * nanoseconds(node.formula))
         return found
 

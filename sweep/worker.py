@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kernels.compiler import plain, workspace
+from kernels.compiler import plain
 from kernels.driver import HELD, POINTS, SHAPE, start_of, state, visit
 from kernels.folding import Walk
 from kernels.rows import IDS, column_into, gather_rows, ids_into, take
@@ -28,8 +28,7 @@ class Worker:
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
         self.plan = evaluator.plan
-        floats, integers = workspace(evaluator.cells)
-        integers[: len(evaluator.tables)] = evaluator.tables
+        floats, integers = evaluator.workspace()
         self._program, self._loops = evaluator.program, evaluator.steps
         self.state = state(self._program, floats, integers)
         self._columns = {name: column for column, name in enumerate(evaluator.read)}
