@@ -2,7 +2,7 @@
 
     python tasks.py bench [NAME ...] [--large] [--readme]
 
-NAME picks some: everything, hoisted, mixed, costplan, optimum, pareto, paretosql, peer, limits, driver, start,
+NAME picks some: everything, hoisted, mixed, costplan, optimum, pareto, paretosql, peer, limits, writing, driver, start,
 sqltable, growth.
 --readme writes what the README shows, and draws the chart; --large goes on to spaces of 1e14 designs. Ratios are within
 one run of one benchmark. Programs that are not installed are left out: `pip install -e .[bench]` brings those that have
@@ -19,7 +19,7 @@ import sys
 from tests.bench.measure import ONE_THREAD, ROOT
 
 README = ROOT / "README.md"
-EACH = "everything hoisted mixed costplan optimum pareto paretosql peer limits driver start sqltable growth"
+EACH = "everything hoisted mixed costplan optimum pareto paretosql peer limits writing driver start sqltable growth"
 IN_ORDER = tuple(EACH.split())
 SHOWN = (
     "everything",
@@ -28,6 +28,7 @@ SHOWN = (
     "optimum",
     "peer",
     "limits",
+    "writing",
     "start",
     "sqltable",
     "paretosql",
