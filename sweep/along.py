@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from kernels.intervals import Interval, evaluate
 from sweep.boxes import Points
-from sweep.cuts import Group, Target, TooLarge, extremes
+from sweep.cuts import Group, Target, TooLarge
 from sweep.question import Question, Thinned, targets
+from sweep.ranges import extremes
 from sweep.reaching import Reaching, gathered
 from sweep.space import Axis
 

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.intervals import Interval, as_count, bounds, rounded
-from sweep.cuts import is_cut_to_count
 from sweep.evaluator import Evaluator
 from sweep.plan import REPEATED, Plan
+from sweep.ranges import is_cut_to_count
 from sweep.space import Axis, Space
 from sweep.worker import Worker
 

@@ -14,23 +14,21 @@ together has to differ by a margin before it counts (kernels.sifting).
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isfinite, prod
+from math import isfinite
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from kernels.intervals import EXACT, Interval, as_count, binary, bounds, evaluate, rounded
-from kernels.language import ROOTS, Formula, kind_of
+from kernels.intervals import EXACT, Interval, binary, evaluate
+from kernels.language import ROOTS, Formula
 from kernels.slopes import ROUNDED, secants
-from sweep.evaluator import Evaluator
-from sweep.plan import Plan, Value
+from sweep.plan import Plan
+from sweep.ranges import Ranges, is_cut_to_count, plain
 
 LARGEST_TREE = 2_000  # parts of a formula written out; past it, a group is left as it is
-WALKED = 1 << 24  # points of a value that are all computed to know its range
 MOST_CUTS = 20  # a group that says more than this to the rest has hardly a choice that is beaten in all of it
 
 
@@ -65,69 +63,6 @@ class Cut:
     least: float = 0.0
     is_fatal: bool = False
     is_exact: bool = False
-
-
-class Ranges:
-    """The least and greatest of every value of a plan, over all of its axes.
-
-    found are those known better than from the plan alone: of the values of a group over its own choices. walk finds
-    the extremes of a value too large for a table and small enough to be looked at one by one.
-    """
-
-    def __init__(
-        self, evaluator: Evaluator, walk: Callable[[str], Interval], found: Mapping[str, Interval] | None = None
-    ) -> None:
-        self._evaluator = evaluator
-        self._plan = evaluator.plan
-        self._walk = walk
-        self._found = dict(found or {})
-
-    def with_found(self, found: Mapping[str, Interval]) -> Ranges:
-        """These ranges, with some known better."""
-        return Ranges(self._evaluator, self._walk, self._found | dict(found))
-
-    def __getitem__(self, name: str) -> Interval:
-        """Exact where the value is small enough, else from what its formula reads: wider, since that is correlated."""
-        if name not in self._found:
-            value = self._plan.values[name]
-            if value.is_table or value.node is None:
-                self._found[name] = self._of_table(value)
-            elif prod(self._plan.box.sizes[a] for a in value.axes) <= WALKED and not value.node.formula.finds_a_root:
-                self._found[name] = self._walk(name)
-            else:
-                self._found[name] = self._of(value)
-        return self._found[name]
-
-    def _of_table(self, value: Value) -> Interval:
-        place = self._evaluator.place(value.name)
-        cells = self._evaluator.tables[place : place + prod(self._plan.box.sizes[a] for a in value.axes)]
-        return extremes(cells.view(np.float64) if value.kind == "float" else cells)
-
-    def _of(self, value: Value) -> Interval:
-        assert value.node is not None
-        formula = value.node.formula
-        found = bounds(formula, {p: self[p] for p in formula.parameters}, self._plan.space.graph.words)
-        return _plain(as_count(found) if is_cut_to_count(value, self._plan) else found)
-
-
-def is_cut_to_count(value: Value, plan: Plan) -> bool:
-    """Whether a formula that comes to a number is held as a count."""
-    graph = plan.space.graph
-    assert value.node is not None
-    return value.kind == "int" and kind_of(value.node.formula, graph.kinds, graph.words) == "float"
-
-
-def extremes(values: npt.NDArray[Any], finite: bool = False) -> Interval:
-    """The least and greatest of some values, nan apart; finite: infinities apart too."""
-    held = values[np.isfinite(values)] if finite else values[~np.isnan(values)]
-    if not len(held):
-        return Interval(-np.inf, np.inf, True)
-    found = Interval(float(held.min()), float(held.max()), not finite and len(held) < len(values))
-    return found if values.dtype == np.float64 else _plain(rounded(found))
-
-
-def _plain(found: Interval) -> Interval:
-    return Interval(*(x.item() if hasattr(x, "item") else x for x in found))
 
 
 @dataclass
@@ -488,7 +423,7 @@ class Group:
             scope = {name: known[name] for name in names & self._spread.keys()}
             scope |= {name: self._range(cut, ranges) for name, cut in self._cuts.values() if name in names}
             with np.errstate(all="ignore"):
-                self._found[key] = _plain(evaluate(expression, scope, self._words))
+                self._found[key] = plain(evaluate(expression, scope, self._words))
         return self._found[key]
 
     def _largest(self, term: _Product) -> float:

@@ -14,11 +14,12 @@ import numpy.typing as npt
 from kernels.graph import Metric
 from kernels.intervals import Interval, evaluate
 from kernels.sifting import Sieve
-from sweep.cuts import Ranges, TooLarge, extremes
+from sweep.cuts import TooLarge
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker
 from sweep.plan import Plan
 from sweep.question import Question
+from sweep.ranges import Ranges, extremes
 from sweep.space import Axis, Space
 
 Ints = npt.NDArray[np.int64]

@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from kernels.graph import Metric
 from kernels.intervals import Interval
-from sweep.cuts import Group, Ranges, Target, extremes
+from sweep.cuts import Group, Target
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker
 from sweep.plan import REPEATED, Plan
+from sweep.ranges import Ranges, extremes
 from sweep.space import Space
 
 Ints = npt.NDArray[np.int64]

@@ -25,13 +25,14 @@ from kernels.intervals import Interval
 from kernels.language import Formula
 from kernels.quantiles import quantile_of
 from kernels.sifting import SELDOM, Sieve, among_siblings, stand_up
-from sweep.cuts import MOST_CUTS, Cut, TooLarge, extremes
+from sweep.cuts import MOST_CUTS, Cut, TooLarge
 from sweep.designs import places
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker, chunks, design_ids, each
 from sweep.grouping import best_group
 from sweep.plan import REPEATED, Plan
 from sweep.question import Finding, Members, Question, Thinned, targets, untouched
+from sweep.ranges import extremes
 from sweep.space import Axis, Space
 
 Ints = npt.NDArray[np.int64]
