@@ -2,7 +2,7 @@
 
 As kernels.dominance finds the rows of a set that others of it beat; here the coarse ranks of a row from outside are
 read from tables of steps, as in kernels.screen. What the tables of a screen are too coarse for, with four objectives
-and more, is settled here exactly, for a few hundred nanoseconds a row.
+and more, is settled here exactly, for a few hundred nanoseconds a row, or a corner of many rows.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kernels.compiler import jit
-from kernels.dominance import GROUP, PLACE, corners_of, interleave, layout_of
-from kernels.screen import lay_cut, step_of
+from kernels.address import leading_zeros
+from kernels.buckets import lay_cut, step_of
+from kernels.compiler import jit_uncounted
+from kernels.dominance import GROUP, begins_before, corners_of, interleave, layout_of
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 MOST_RANKS = 1 << 12
 STEPS_PER_RANK = 4
+LEVELS = 16  # more than any curve has
 
 
 class Curve(NamedTuple):
@@ -64,55 +66,55 @@ def lay_along(rows: Floats) -> Curve:
     )
 
 
-@jit
-def last_before(words: Ints, group: int, guarded: int, guard: int) -> int:
-    """As kernels.dominance.begins_before with the last word's bit first: what beats a row by little stands close."""
-    start = group * GROUP
-    found = 0
-    for lane in range(GROUP):
-        found |= int(((guarded - words[start + lane]) & guard) == guard) << (GROUP - 1 - lane)
-    return found
+NO_CURVE = Curve(
+    np.empty((0, 0)),
+    np.empty(0, np.int64),
+    np.empty(0, np.int64),
+    0,
+    0,
+    np.empty(0, np.bool_),
+    np.empty(0),
+    np.empty(0),
+    np.empty((0, 0), np.int32),
+)
 
 
-@jit
-def unbeaten_by(curve: Curve, rows: Floats) -> Ints:
-    """Which of rows[n, k], without nan, no row of the curve beats, in order."""
+@jit_uncounted
+def curve_beats(curve: Curve, rows: Floats, i: int, room: Ints) -> bool:
+    """Whether a row of the curve, which has some, beats row i of rows[n, k]; not one with a nan.
+
+    room[2, LEVELS] is scratch.
+    """
     words, starts, guard = curve.words, curve.starts, curve.guard
-    top = starts.size - 2
-    groups, unvisited = np.zeros(top + 1, dtype=np.int64), np.zeros(top + 1, dtype=np.int64)
-    found = np.empty(rows.shape[0], dtype=np.int64)
-    count = 0
-    for i in range(rows.shape[0]):
-        guarded = guard
-        for field in range(curve.steps.shape[0]):
-            step = step_of(
-                rows[i, field], curve.by_bits[field], curve.origins[field], curve.scales[field], curve.steps.shape[1]
-            )
-            guarded |= int(curve.steps[field, step]) << (curve.width * field)
-        level = top
-        groups[top] = 0
-        unvisited[top] = last_before(words, starts[top], guarded, guard)
-        beaten = False
-        while level <= top and not beaten:
-            lanes = unvisited[level]
-            if lanes == 0:
-                level += 1
-                continue
-            unvisited[level] = lanes & (lanes - 1)
-            child = groups[level] * GROUP + GROUP - 1 - PLACE[(lanes & -lanes) % 19]
-            if level > 0:
-                level -= 1
-                groups[level] = child
-                unvisited[level] = last_before(words, starts[level] + child, guarded, guard)
-            else:
-                less = False
-                beaten = True
-                for j in range(rows.shape[1]):
-                    less = less or curve.rows[child, j] < rows[i, j]
-                    if curve.rows[child, j] > rows[i, j]:
-                        beaten = False
-                        break
-                beaten = beaten and less
-        found[count] = i
-        count += not beaten
-    return found[:count]
+    guarded = guard
+    for field in range(curve.steps.shape[0]):
+        step = step_of(
+            rows[i, field], curve.by_bits[field], curve.origins[field], curve.scales[field], curve.steps.shape[1]
+        )
+        guarded |= int(curve.steps[field, step]) << (curve.width * field)
+    groups, unvisited = room[0], room[1]
+    level = top = starts.size - 2
+    groups[top] = 0
+    unvisited[top] = begins_before(words, starts[top], guarded, guard)
+    while level <= top:
+        lanes = unvisited[level]
+        if lanes == 0:
+            level += 1
+            continue
+        lane = 63 - leading_zeros(lanes)  # the last first: what beats a row by little stands close
+        unvisited[level] = lanes ^ (1 << lane)
+        child = groups[level] * GROUP + lane
+        if level > 0:
+            level -= 1
+            groups[level] = child
+            unvisited[level] = begins_before(words, starts[level] + child, guarded, guard)
+        else:
+            less, beaten = False, True
+            for j in range(rows.shape[1]):
+                less = less or curve.rows[child, j] < rows[i, j]
+                if not curve.rows[child, j] <= rows[i, j]:
+                    beaten = False
+                    break
+            if beaten and less:
+                return True
+    return False

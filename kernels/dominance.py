@@ -21,28 +21,62 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from kernels.address import fields_no_less, trailing_zeros
 from kernels.compiler import jit
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.intp]
 GROUP = 16
+LONGEST_INSERTED = 32  # rows of equal leading objectives that are sorted by insertion
 WORD_BITS = 63
 LEAST_FIELD = 3  # bits: two of rank and the spare one; objectives that no longer fit are left to the exact comparison
-# the place of a lone bit among sixteen: 2 is a primitive root of 19, so the powers of two leave different remainders
-PLACE = np.array([0 if r == 0 else next((p for p in range(GROUP) if (1 << p) % 19 == r), 0) for r in range(19)])
 
 
-def lexicographic(rows: Floats, ids: Ints | None = None) -> npt.NDArray[np.intp]:
-    """The permutation that sorts rows[n, k] by objective after objective, and equal rows by ids[n] where given."""
+@jit
+def sort_short_runs(order: Indices, leading: Floats, rows: Floats, ids: Ints) -> Bools:
+    """Sort, in place, each short run of order[n] whose rows have equal leading[n], by what follows and then by ids[n].
+
+    Returns which places are in longer runs, that are left as they are. No ids: equal rows in any order.
+    """
+    longer = np.zeros(order.size, dtype=np.bool_)
+    start = 0
+    while start < order.size:
+        stop = start + 1
+        while stop < order.size and leading[stop] == leading[start]:
+            stop += 1
+        if stop - start > LONGEST_INSERTED:
+            longer[start:stop] = True
+        else:
+            for i in range(start + 1, stop):
+                moved, place = order[i], i
+                while place > start:
+                    other = order[place - 1]
+                    before = ids.size > 0 and ids[moved] < ids[other]
+                    for j in range(1, rows.shape[1]):
+                        if rows[moved, j] != rows[other, j]:
+                            before = rows[moved, j] < rows[other, j]
+                            break
+                    if not before:
+                        break
+                    order[place] = other
+                    place -= 1
+                order[place] = moved
+        start = stop
+    return longer
+
+
+def lexicographic(rows: Floats, ids: Ints | None = None) -> Indices:
+    """The permutation that sorts rows[n, k] by objective after objective, and equal rows by ids[n] where given.
+
+    No row holds a nan.
+    """
     order = np.argsort(rows[:, 0])  # not stable, and several times as fast: ties are sorted below anyway
     leading = rows[order, 0]
-    same = leading[1:] == leading[:-1]
-    if same.any():
-        tied = np.zeros(len(rows), dtype=np.bool_)
-        tied[1:] = same
-        tied[:-1] |= same
-        places = np.flatnonzero(tied)
+    longer = sort_short_runs(order, leading, rows, np.empty(0, np.int64) if ids is None else ids)
+    if longer.any():
+        places = np.flatnonzero(longer)
         among = order[places]
         keys = rows[among].T[::-1]
         # runs of equal leads keep their places, so sorting all of them together sorts each
@@ -76,7 +110,7 @@ def descend(second: Floats) -> Bools:
 
 
 @jit
-def rank_densely(column: Floats, order: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
+def rank_densely(column: Floats, order: Indices) -> npt.NDArray[np.int32]:
     """The rank of each value of column[n], from 1 on, equal values alike; order sorts the column."""
     ranks = np.empty(column.size, dtype=np.int32)
     rank = 0
@@ -110,7 +144,7 @@ def sweep(ranks: npt.NDArray[np.int32], third: Floats) -> Bools:
 
 
 @jit
-def add_ranks(words: Ints, column: Floats, order: npt.NDArray[np.intp], levels: int, shift: int) -> None:
+def add_ranks(words: Ints, column: Floats, order: Indices, levels: int, shift: int) -> None:
     """Add to words[n], in place and shift bits up, the coarse rank of each value: below levels, equal values alike."""
     start = 0
     for p in range(order.size):
@@ -149,11 +183,7 @@ def note_corners(words: Ints, first: int, last: int, target: int, num_fields: in
 @jit
 def begins_before(words: Ints, group: int, guarded: int, guard: int) -> int:
     """Bit per word of a group: whether it is <= the guarded word in every field, none of which then borrows."""
-    start = group * GROUP
-    found = 0
-    for lane in range(GROUP):
-        found |= int(((guarded - words[start + lane]) & guard) == guard) << lane
-    return found
+    return int(fields_no_less(words, group * GROUP, guarded, guard))
 
 
 @jit
@@ -174,7 +204,7 @@ def search(words: Ints, starts: Ints, guard: int, rows: Floats) -> Bools:
                 level += 1
                 continue
             unvisited[level] = found & (found - 1)
-            child = groups[level] * GROUP + PLACE[(found & -found) % 19]
+            child = groups[level] * GROUP + trailing_zeros(found)
             if level > 0:
                 level -= 1
                 groups[level] = child

@@ -10,18 +10,10 @@ import numpy as np
 
 from kernels.compiler import jit_uncounted, part
 from kernels.driver import COLUMN_MAP, COLUMNS, HELD, POINTS, SHAPE, Program, State, start_of, visit
-from kernels.groups import Groups, groups_of, note_leasts
-from kernels.screen import (
-    CHUNK,
-    FINE_GROUP,
-    LANES,
-    NONE,
-    Screen,
-    champion_beats,
-    known_beats,
-    sift_chunk,
-    without_beaten_groups,
-)
+from kernels.families import Families, families_of, note_closed
+from kernels.groups import MAPPED, ORIGIN, SIZE, Groups, groups_of, note_leasts
+from kernels.screen import NONE, Screen
+from kernels.sieve import CHUNK, FINE_GROUP, Room, corner_is_beaten, room_for, sift_chunk, without_beaten_groups
 
 FEW_HOLD = 4  # of the points of a block one in so many or fewer: groups are then not judged, their rows are looked at
 SEEN_MASK = 15  # of one group in so many and one, a row is kept as seen
@@ -56,35 +48,40 @@ def load_held(
 
 
 @jit_uncounted
+def load_run(state: State, first: int, run: int, is_whole: bool, sign: float, size: int, out: Any) -> None:
+    """Into out the signed values of so many points that follow each other, whose cells are one run: or all one cell."""
+    if run == 1:
+        out[:size] = sign * (state.integers[first] if is_whole else state.floats[first])
+    elif is_whole:
+        for i in range(size):
+            out[i] = sign * state.integers[first + i]
+    else:
+        for i in range(size):
+            out[i] = sign * state.floats[first + i]
+
+
+@jit_uncounted
 def flush(
-    state: State, block: int, points: int, champions: Any, by_bits: Any, origins: Any, scales: Any,
-    steps: Any, thresholds: Any, table: Any, buckets: int, chunk: Any, filled: int, which: Any, places: Any,
-    scratch: Any, left: Any, corners: Any, rows: Any, ids: Any, count: int,
+    state: State, block: int, points: int, screen: Screen, room: Room, filled: int, which: Any, rows: Any, ids: Any,
+    count: int,
 ) -> int:  # fmt: skip
-    """Sift the rows gathered in chunk and write what is left behind the first count rows; how many there are then."""
-    close = without_beaten_groups(
-        chunk, filled, FINE_GROUP, corners, champions, by_bits, origins, scales, steps, thresholds, table, buckets,
-        places,
-    )  # fmt: skip
-    kept = sift_chunk(
-        chunk, close, champions, by_bits, origins, scales, steps, thresholds, table, buckets, scratch, left
-    )
+    """Sift the rows gathered in room.chunk and write what is left behind the first count rows; how many there are."""
+    kept = sift_chunk(screen, room, without_beaten_groups(screen, room, filled, FINE_GROUP))
     all_hold = state.words[HELD] == state.words[POINTS]
     for m in range(kept):
-        place = which[places[left[m]]]
+        place = which[room.places[room.left[m]]]
         ids[count + m] = block * points + (place if all_hold else state.positions[place])
-    for j in range(chunk.shape[0]):
+    for j in range(room.chunk.shape[0]):
         for m in range(kept):
-            rows[count + m, j] = chunk[j, left[m]]
+            rows[count + m, j] = room.chunk[j, room.left[m]]
     return count + kept
 
 
 @jit_uncounted
 def sift_walk(
     loops: Any, program: Program, state: State, at: Any, stop: int, points: int, columns: Any, is_whole: Any,
-    signs: Any, groups: Groups, leasts: Any, champions: Any, by_bits: Any, origins: Any, scales: Any, steps: Any,
-    thresholds: Any, table: Any, buckets: int, chunk: Any, scratch: Any, left: Any, which: Any, places: Any,
-    corners: Any, lying: Any, seen: Any, rows: Any, ids: Any,
+    signs: Any, groups: Groups, leasts: Any, families: Families, closed: Any, screen: Screen, room: Room, which: Any,
+    lying: Any, seen: Any, rows: Any, ids: Any,
 ) -> int:  # fmt: skip
     """Fill rows[p, k] and ids[p] with what, of the blocks up to stop, nothing known beats; how many there are.
 
@@ -105,10 +102,12 @@ def sift_walk(
             at[HELD_BEFORE] += visit(loops, program, state, at[BLOCK], at[BLOCK] + 1)
         held, shape = state.words[HELD], state.words[SHAPE]
         all_hold = held == state.words[POINTS]
-        is_judged = held * FEW_HOLD > state.words[POINTS] and (champions.shape[0] > 0 or buckets > 0)
+        is_judged = held * FEW_HOLD > state.words[POINTS] and (screen.champions.shape[0] > 0 or screen.buckets > 0)
         if is_judged and at[NOTED] != at[BLOCK]:
             note_leasts(program, state, groups, columns, is_whole, signs, leasts)
+            note_closed(groups, families, shape, leasts, screen, room, closed)
             at[NOTED] = at[BLOCK]
+        has_families = is_judged and families.stands[shape + 1] > families.stands[shape]
         for j in range(num_objectives):
             lying[j, 0] = start_of(program, state, columns[j])
             lying[j, 1] = program.words[
@@ -133,37 +132,34 @@ def sift_walk(
                         program, state, lying[j, 0], lying[j, 1], is_whole[j], signs[j], first + size // 2, 1,
                         seen[at[LOOKED] // (SEEN_MASK + 1) % seen.shape[0], j:],
                     )  # fmt: skip
+            if has_families and closed[families.family_of[group]]:
+                continue
             if is_judged:
                 for j in range(num_objectives):
-                    corners[j, 0] = leasts[groups.meets[group, j]]
-                if champions.shape[0] > 0 and champion_beats(champions, NONE, corners, NONE):
-                    continue
-                if buckets > 0 and known_beats(
-                    corners, NONE, by_bits, origins, scales, steps, thresholds, table, 2 * buckets
-                ):
+                    room.corners[j, 0] = leasts[groups.meets[group, j]]
+                if corner_is_beaten(screen, room):
                     continue
             if filled + size > CHUNK or count + filled + size > rows.shape[0]:
-                count = flush(
-                    state, at[BLOCK], points, champions, by_bits, origins, scales, steps, thresholds, table,
-                    buckets, chunk, filled, which, places, scratch, left, corners, rows, ids, count,
-                )  # fmt: skip
+                count = flush(state, at[BLOCK], points, screen, room, filled, which, rows, ids, count)
                 filled = NONE
                 if count + size > rows.shape[0]:
                     at[NEXT] = group - groups.firsts[shape]
                     at[ROWS] = first
                     return count
             for j in range(num_objectives):
-                load_held(
-                    program, state, lying[j, 0], lying[j, 1], is_whole[j], signs[j], first, size,
-                    chunk[j, filled : filled + size],
-                )  # fmt: skip
+                span = groups.meets[group, j]
+                here, run = lying[j, 0] + groups.spans[span, ORIGIN], groups.spans[span, SIZE]
+                if all_hold and run != MAPPED:
+                    load_run(state, here, run, is_whole[j], signs[j], size, room.chunk[j, filled : filled + size])
+                else:
+                    load_held(
+                        program, state, lying[j, 0], lying[j, 1], is_whole[j], signs[j], first, size,
+                        room.chunk[j, filled : filled + size],
+                    )  # fmt: skip
             for i in range(size):
                 which[filled + i] = first + i
             filled += size
-        count = flush(
-            state, at[BLOCK], points, champions, by_bits, origins, scales, steps, thresholds, table, buckets,
-            chunk, filled, which, places, scratch, left, corners, rows, ids, count,
-        )  # fmt: skip
+        count = flush(state, at[BLOCK], points, screen, room, filled, which, rows, ids, count)
         at[BLOCK] += 1
         at[NEXT] = -1
     return count
@@ -188,14 +184,12 @@ class Walk:
         self._is_whole = np.asarray(is_whole, np.bool_)
         self._signs = np.asarray(signs, np.float64)
         groups = groups_of(program, self._columns)
-        self._groups = groups, np.empty(len(groups.spans))
+        families = families_of(groups)
+        closed = np.zeros(len(families.begins), np.bool_)
+        self.grouped: Any = groups, np.empty(len(groups.spans)), families, closed
         self._room = (
-            np.empty((len(self._columns), CHUNK)),
-            np.empty((2, CHUNK), np.uint8),
+            room_for(len(self._columns)),
             np.empty(CHUNK, np.int64),
-            np.empty(CHUNK, np.int64),
-            np.empty(CHUNK, np.int64),
-            np.empty((len(self._columns), LANES)),
             np.empty((len(self._columns), 2), np.int64),
         )
         self.seen = np.full((NUM_SEEN, len(self._columns)), np.nan)
@@ -219,27 +213,6 @@ class Walk:
 
     def sift(self, screen: Screen, rows: Any, ids: Any) -> int:
         """Fill rows[p, k] and ids[p] with survivors, as many as there is room for; how many there are."""
-        return int(
-            sift_walk(
-                *self._walk,
-                self._at,
-                self._stop,
-                self._points,
-                self._columns,
-                self._is_whole,
-                self._signs,
-                *self._groups,
-                screen.champions,
-                screen.by_bits,
-                screen.origins,
-                screen.scales,
-                screen.steps,
-                screen.thresholds,
-                screen.table,
-                screen.buckets,
-                *self._room,
-                self.seen,
-                rows,
-                ids,
-            )
-        )
+        walk: Any = *self._walk, self._at, self._stop, self._points, self._columns, self._is_whole, self._signs
+        arguments: Any = *walk, *self.grouped, screen, *self._room, self.seen, rows, ids
+        return int(sift_walk(*arguments))

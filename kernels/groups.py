@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kernels.address import LEAST_RUN, greatest_in, least_in
 from kernels.compiler import jit_uncounted
 from kernels.driver import AXES, COLUMN_MAP, COLUMNS, EXTENTS, POINTS_OF, SHAPE, SIZES, SLICED, Program, State, start_of
 
@@ -113,35 +114,25 @@ def groups_of(program: Program, columns: Ints) -> Groups:
 
 
 @jit_uncounted
-def least_of(cells: Any) -> float:
-    """The least of cells[n], nan passed over; inf where there is no other. Four at a time, none waiting for another."""
-    a = b = c = d = np.inf
-    whole = cells.shape[0] // 4 * 4
-    for i in range(0, whole, 4):
-        a = cells[i] if cells[i] < a else a
-        b = cells[i + 1] if cells[i + 1] < b else b
-        c = cells[i + 2] if cells[i + 2] < c else c
-        d = cells[i + 3] if cells[i + 3] < d else d
-    for i in range(whole, cells.shape[0]):
-        a = cells[i] if cells[i] < a else a
-    a, c = b if b < a else a, d if d < c else c
-    return c if c < a else a
+def least_of(floats: Any, first: int, size: int) -> float:
+    """The least of a run of floats[n], nan passed over; inf where there is no other."""
+    if size >= LEAST_RUN:
+        return float(least_in(floats, first, size))
+    least = np.inf
+    for i in range(first, first + size):
+        least = floats[i] if floats[i] < least else least
+    return least
 
 
 @jit_uncounted
-def greatest_of(cells: Any) -> float:
+def greatest_of(floats: Any, first: int, size: int) -> float:
     """As least_of, the greatest."""
-    a = b = c = d = -np.inf
-    whole = cells.shape[0] // 4 * 4
-    for i in range(0, whole, 4):
-        a = cells[i] if cells[i] > a else a
-        b = cells[i + 1] if cells[i + 1] > b else b
-        c = cells[i + 2] if cells[i + 2] > c else c
-        d = cells[i + 3] if cells[i + 3] > d else d
-    for i in range(whole, cells.shape[0]):
-        a = cells[i] if cells[i] > a else a
-    a, c = b if b > a else a, d if d > c else c
-    return c if c > a else a
+    if size >= LEAST_RUN:
+        return float(greatest_in(floats, first, size))
+    greatest = -np.inf
+    for i in range(first, first + size):
+        greatest = floats[i] if floats[i] > greatest else greatest
+    return greatest
 
 
 @jit_uncounted
@@ -162,6 +153,6 @@ def note_leasts(
                     least = value if value < least else least
                 leasts[s] = least
             elif sign > 0:
-                leasts[s] = least_of(state.floats[start + origin : start + origin + size])
+                leasts[s] = least_of(state.floats, start + origin, size)
             else:
-                leasts[s] = -greatest_of(state.floats[start + origin : start + origin + size])
+                leasts[s] = -greatest_of(state.floats, start + origin, size)

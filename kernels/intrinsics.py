@@ -5,10 +5,14 @@
 import functools
 from typing import Any
 
+import numpy as np
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, typeof_impl
 from numba.np import arrayobj
+
+from kernels.address import LEAST_RUN
 
 
 @functools.cache
@@ -57,3 +61,85 @@ def _array_at(kind: Any) -> Any:
 
 
 int32_at, int64_at = _array_at(types.int32), _array_at(types.int64)
+
+
+WIDTH, ACCUMULATORS = 4, 4  # doubles compared at once, and comparisons of which none waits for another
+
+
+def _best_in(better: str, worst: float) -> Any:
+    """A function of floats[n], the first of a run and its size, at least LEAST_RUN: the best of the run.
+
+    In vectors, which the compiler does not make by itself where a nan is to be passed over. The last LEAST_RUN are
+    looked at in any case: some of them twice, which changes nothing.
+    """
+
+    @intrinsic
+    def best_in(_: Any, floats: Any, first: Any, size: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            data = context.make_array(floats)(context, builder, values[0]).data
+            word, doubles = ir.IntType(64), ir.VectorType(ir.DoubleType(), WIDTH)
+            start, length = builder.gep(data, [values[1]]), values[2]
+            nothing = ir.Constant(doubles, [worst] * WIDTH)
+            bests = [cgutils.alloca_once_value(builder, nothing) for _ in range(ACCUMULATORS)]
+
+            def better_of(a: Any, b: Any) -> Any:
+                return builder.select(builder.fcmp_ordered(better, a, b), a, b)
+
+            def look(place: Any) -> None:
+                for k, best in enumerate(bests):
+                    cell = builder.gep(start, [builder.add(place, word(k * WIDTH))])
+                    cells = builder.load(builder.bitcast(cell, doubles.as_pointer()), align=8)
+                    builder.store(better_of(cells, builder.load(best)), best)
+
+            with cgutils.for_range(builder, builder.udiv(length, word(LEAST_RUN))) as loop:
+                look(builder.mul(loop.index, word(LEAST_RUN)))
+            look(builder.sub(length, word(LEAST_RUN)))
+            a, b, c, d = map(builder.load, bests)
+            best = better_of(better_of(a, b), better_of(c, d))
+            a, b, c, d = (builder.extract_element(best, ir.IntType(32)(k)) for k in range(WIDTH))
+            return better_of(better_of(a, b), better_of(c, d))
+
+        return types.float64(floats, types.int64, types.int64), code
+
+    return best_in
+
+
+least_in, greatest_in = _best_in("<", np.inf), _best_in(">", -np.inf)
+
+
+@intrinsic
+def fields_no_less(_: Any, words: Any, first: Any, guarded: Any, guard: Any) -> Any:
+    """Sixteen words from the first on, one bit each: whether the guarded word less that word keeps all guards."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(words)(context, builder, values[0]).data
+        word, lanes = ir.IntType(64), ir.VectorType(ir.IntType(64), LEAST_RUN)
+
+        def everywhere(value: Any) -> Any:
+            one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, ir.IntType(32)(0))
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), LEAST_RUN), [0] * LEAST_RUN)
+            return builder.shuffle_vector(one, one, zeros)
+
+        cells = builder.load(builder.bitcast(builder.gep(data, [values[1]]), lanes.as_pointer()), align=8)
+        spare = everywhere(values[3])
+        kept = builder.and_(builder.sub(everywhere(values[2]), cells), spare)
+        bits = builder.bitcast(builder.icmp_signed("==", kept, spare), ir.IntType(LEAST_RUN))
+        return builder.zext(bits, word)
+
+    return types.int64(words, types.int64, types.int64, types.int64), code
+
+
+def _bit(zeros: str) -> Any:
+    """A function of a word other than 0: how many zeros stand before its first bit or behind its last."""
+
+    @intrinsic
+    def bit(_: Any, word: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            return getattr(builder, zeros)(values[0], ir.IntType(1)(1))
+
+        return types.int64(types.int64), code
+
+    return bit
+
+
+leading_zeros, trailing_zeros = _bit("ctlz"), _bit("cttz")

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from kernels.compiler import jit
 from kernels.dominance import lexicographic, mark_new, unbeaten
-from kernels.screen import CHUNK, Columns, Screen, build_screen, survive
+from kernels.screen import Screen, build_screen
+from kernels.sieve import CHUNK, Columns, survive
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -30,7 +31,7 @@ COMPILED_COLUMNS = 8  # up to as many, all numbers of objectives share one compi
 
 
 def as_columns(columns: Sequence[Floats]) -> Columns:
-    """The columns as kernels.screen takes them: the last repeated, so that their number rarely differs.
+    """The columns as kernels.sieve takes them: the last repeated, so that their number rarely differs.
 
     Each in one run and not to be written to, whoever keeps them: for other arrays the kernels would be compiled anew.
     """
@@ -45,23 +46,9 @@ def as_columns(columns: Sequence[Floats]) -> Columns:
 def screened(
     screen: Screen, columns: Columns, signs: Floats, first: int, positions: npt.NDArray[np.int32], rows: Floats
 ) -> tuple[int, int]:
-    """kernels.screen.survive with the screen taken apart."""
+    """kernels.sieve.survive, and no word of what is not a number."""
     with np.errstate(all="ignore"):
-        return survive(
-            columns,
-            signs,
-            first,
-            screen.champions,
-            screen.by_bits,
-            screen.origins,
-            screen.scales,
-            screen.steps,
-            screen.thresholds,
-            screen.table,
-            screen.buckets,
-            positions,
-            rows,
-        )
+        return survive(columns, signs, first, screen, positions, rows)
 
 
 @jit

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.compiler import jit
-from kernels.curve import Curve, lay_along, unbeaten_by
 from kernels.dominance import lexicographic, mark_new, unbeaten
 from kernels.folding import Walk
 from kernels.nondominated import as_columns, screened, unbeaten_with_ties
-from kernels.screen import CHUNK, Screen, build_screen
+from kernels.screen import Screen, build_screen
+from kernels.sieve import CHUNK
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,8 +31,6 @@ Positions = npt.NDArray[np.int32]
 Ties = Literal["all", "one"]
 LEAST_WAITING = 8 * CHUNK
 WAITING_PER_ROW = 2  # rows that may wait for every row of the frontier
-LEAST_CURVED = 4  # objectives: with fewer, what a screen lets through is mostly on the frontier
-LEAST_LAID = 1024  # rows, before they are worth laying along a curve
 NUM_SEEN = 64
 NUM_MISSED = 256
 NUM_SLOTS = 4096  # a power of two
@@ -97,7 +95,6 @@ class RunningFrontier:
         self._seen = np.empty((0, num_objectives))
         self._missed = self._seen
         self._screen: Screen | None = None  # built once it is asked for
-        self._curve: Curve | None = None
         self._waiting, self._ids_waiting, self._counts_waiting = self._rows, self._ids, self._counts
         self._num_waiting = 0
         self._slots = np.zeros(NUM_SLOTS if ties == "one" else 0, dtype=np.int64)
@@ -157,8 +154,7 @@ class RunningFrontier:
             rows = self._waiting[n:] if self._ties == "all" else self._found[n:]
             ids = np.empty(len(rows), dtype=np.int64)
             count = walk.sift(self._screen, rows, ids)
-            left = self._unbeaten(rows[:count])
-            self._wait(rows[: len(left)], named(ids[left]), None)
+            self._wait(rows[:count], named(ids[:count]), None)
 
     def merge(self, other: RunningFrontier) -> None:
         """Take in everything that another frontier has seen; counts add up."""
@@ -220,17 +216,8 @@ class RunningFrontier:
             start = first
             first, count = screened(self._screen, padded, signs, first, self._positions[n:], rows)
             looked, survived = looked + first - start, survived + count
-            kept = self._unbeaten(rows[:count])
-            found = self._positions[n : n + count][kept]
-            self._wait(rows[: len(kept)], ids(found), None if counts is None else counts[found])
-
-    def _unbeaten(self, rows: Floats) -> Ints:
-        """Which of rows[n, k] the frontier as it was last settled does not beat; they move to the front."""
-        if self._curve is None:
-            return np.arange(len(rows))
-        kept = unbeaten_by(self._curve, rows)
-        rows[: len(kept)] = rows[kept]
-        return kept
+            found = self._positions[n : n + count]
+            self._wait(rows[:count], ids(found), None if counts is None else counts[found])
 
     def _wait(self, rows: Floats, ids: Ints, counts: Ints | None) -> None:
         """Put by until there are enough what survived: rows[m, k], which stand there already unless ties are merged."""
@@ -271,7 +258,6 @@ class RunningFrontier:
             rows, order = rows[kept], order[kept]
         self._rows, self._ids, self._counts = rows, ids[order], counts[order]
         self._screen = None
-        self._curve = lay_along(rows) if rows.shape[1] >= LEAST_CURVED and len(rows) >= LEAST_LAID else None
         self._num_waiting = 0
         self._reserve(max(LEAST_WAITING, WAITING_PER_ROW * len(self._ids)))
 

@@ -1,6 +1,7 @@
 """The points of a block in groups: each once, in runs; the least over a group; and what a walk makes of it."""
 
 import itertools
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -15,6 +16,7 @@ from sweep.execute import Evaluator, Worker, design_ids, rows
 from sweep.frontier import scattered
 from sweep.plan import Plan
 from sweep.resolve import loads
+from sweep.spec import find
 from tests.effort import compiled_only, examples
 from tests.small import SPEC
 
@@ -59,6 +61,23 @@ def test_spans_hold_the_cells_of_their_groups(extents: list[int], data: st.DataO
         else:
             cells = np.arange(origin, origin + size)
         assert set(cells.tolist()) == set(places[first:last].tolist())
+
+
+@compiled_only
+def test_groups_of_a_family_have_the_same_cells_of_some_columns() -> None:
+    names = ["loss_nats", "lifetime_usd"]
+    worker = Worker(Evaluator(Plan(replace(loads(find("first-look").read_text()), conditions=()), names, patience=0.0)))
+    walk = worker.walk(names, [1.0, 1.0])
+    assert walk is not None
+    groups, _, families, _ = walk.grouped
+    first, stop = groups.firsts[0], groups.firsts[1] - 1
+    assert sorted(families.members[: stop - first].tolist()) == list(range(first, stop))
+    losses = groups.meets[:, 0]  # the same on several GPUs and in several precisions
+    assert families.stands[1] == len(np.unique(losses[first:stop]))
+    for family in range(families.stands[1]):
+        members = families.members[families.begins[family] : families.begins[family + 1]]
+        assert (families.family_of[members] == family).all()
+        assert (losses[members] == losses[members[0]]).all()
 
 
 OBJECTIVES = {

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels.buckets import lay_steps, steps_of
 from kernels.dominance import lexicographic, mark_new, search_along_curve, unbeaten
 from kernels.nondominated import as_columns, nondominated, screened
 from kernels.pareto import RunningFrontier
-from kernels.screen import CHUNK, build_screen, lay_steps, steps_of
+from kernels.screen import LEAST_LAID, build_screen
+from kernels.sieve import CHUNK
 from tests.test_pareto import Rows, as_array, is_beaten, naive_frontier, tables
 
 Floats = npt.NDArray[np.float64]
@@ -47,6 +49,20 @@ def one_for_all(rows: Rows, ids: list[int], weights: list[int]) -> tuple[list[in
         groups.setdefault(tuple(value + 0.0 for value in rows[i]), []).append(i)
     members = [groups[values] for values in sorted(groups)]
     return [min(ids[i] for i in m) for m in members], [sum(weights[i] for i in m) for m in members]
+
+
+@pytest.mark.nojit
+@given(st.data(), st.integers(1, 3), st.integers(0, 200))
+@settings(deadline=None)
+def test_rows_are_sorted_by_objectives_and_then_ids(data: st.DataObject, num_objectives: int, num_rows: int) -> None:
+    """Runs of equal leading objectives, short and long."""
+    cells = st.integers(0, data.draw(st.sampled_from([1, 4, 100]))).map(float)
+    rows = np.array(data.draw(st.lists(st.tuples(*[cells] * num_objectives), min_size=num_rows, max_size=num_rows)))
+    rows = rows.reshape(num_rows, num_objectives)
+    ids = np.array(data.draw(st.permutations(range(num_rows))), np.int64)
+    expected = np.lexsort((ids, *rows.T[::-1]))
+    assert lexicographic(rows, ids).tolist() == expected.tolist()
+    assert rows[lexicographic(rows)].tolist() == rows[expected].tolist()
 
 
 @pytest.mark.nojit
@@ -213,6 +229,32 @@ def test_many_rows_match_comparing_every_pair(kind: str, num_objectives: int) ->
     at_once = RunningFrontier(num_objectives)
     at_once.fold_columns(list(rows.T), [1.0] * num_objectives, np.arange(len(rows)))
     assert at_once.ids.tolist() == running.ids.tolist()
+
+
+@pytest.mark.parametrize("num_objectives", [4, 5, 6, 7])
+def test_what_many_known_rows_of_many_objectives_beat_is_dropped(num_objectives: int) -> None:
+    """A curve of thousands of rows that do not beat each other, ties and infinities among them, drops just those."""
+    generator = np.random.default_rng(num_objectives)
+    known = np.round(generator.dirichlet(np.ones(num_objectives), 5000), 3)
+    known[:3, 0] = -np.inf
+    known = known[every_pair(known)]
+    assert len(known) >= LEAST_LAID
+    rows = np.round(generator.dirichlet(np.ones(num_objectives), 4000) * generator.uniform(0.98, 1.05, (4000, 1)), 3)
+    rows = np.concatenate([rows, known[::10], known[::20] + 0.001])
+    rows[::40, 1], rows[::90, 2] = np.inf, np.nan
+    screen = build_screen(known, rows[::60], rows[::70])
+    positions, found = np.empty(len(rows) + CHUNK, np.int32), np.empty((len(rows) + CHUNK, num_objectives))
+    _, count = screened(screen, as_columns(list(rows.T)), np.ones(num_objectives), 0, positions, found)
+    left = set(positions[:count].tolist())
+    num_beaten = 0
+    for i, row in enumerate(rows):
+        is_beaten = ((known <= row).all(axis=1) & (known < row).any(axis=1)).any()
+        num_beaten += is_beaten
+        if i in left:
+            assert not is_beaten
+        elif not np.isnan(row).any() and not is_beaten:  # along an axis: beaten by the row before or after
+            assert ((rows <= row).all(axis=1) & (rows < row).any(axis=1)).any()
+    assert num_beaten >= len(known[::20]) / 2  # those a little worse
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-3])
