@@ -23,13 +23,14 @@ from kernels.dominance import lexicographic, mark_new, unbeaten
 from kernels.folding import Walk
 from kernels.nondominated import as_columns, screened, unbeaten_with_ties
 from kernels.screen import Screen, build_screen
-from kernels.sieve import CHUNK
+from kernels.sieve import CHUNK, load_whole
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.int32]
 Ties = Literal["all", "one"]
 LEAST_WAITING = 8 * CHUNK
+FEW_CHUNKS = 4
 WAITING_PER_ROW = 2  # rows that may wait for every row of the frontier
 NUM_SEEN = 64
 NUM_MISSED = 256
@@ -201,23 +202,29 @@ class RunningFrontier:
         self._seen = np.concatenate([self._seen, sample])[-2 * NUM_SEEN :]  # of the last blocks, which may be small
         first = looked = survived = 0
         while first < num_rows:
-            if len(self._ids_waiting) - self._num_waiting < CHUNK:
-                left = num_rows - first
-                if len(self._ids) > 0 and 2 * survived > looked and left > self._num_waiting:
-                    # most rows survive what is known: settle once for a large block
-                    self._reserve(self._num_waiting + left + CHUNK)
-                else:
-                    self._settle()
-                looked = survived = 0
-            if self._screen is None:
-                self._screen = build_screen(self._rows, self._seen, self._missed)
-            n = self._num_waiting
+            is_dense = len(self._ids) > 0 and 2 * survived > looked
+            self._make_room(num_rows - first if is_dense else CHUNK, is_dense)
+            n, start = self._num_waiting, first
             rows = self._waiting[n:] if self._ties == "all" else self._found[n:]
-            start = first
-            first, count = screened(self._screen, padded, signs, first, self._positions[n:], rows)
-            looked, survived = looked + first - start, survived + count
+            if is_dense:  # most rows survive what is known: sooner compared with each other than with that
+                first, count = num_rows, load_whole(padded, signs, first, self._positions[n:], rows)
+            else:
+                if self._screen is None:
+                    self._screen = build_screen(self._rows, self._seen, self._missed)
+                few = self._positions[n : n + FEW_CHUNKS * CHUNK]  # so that it soon shows how many survive
+                first, count = screened(self._screen, padded, signs, first, few, rows)
+                looked, survived = looked + first - start, survived + count
             found = self._positions[n : n + count]
             self._wait(rows[:count], ids(found), None if counts is None else counts[found])
+
+    def _make_room(self, needed: int, is_dense: bool) -> None:
+        """Make room for so many rows: settle, unless there are more of them than wait and most of them survive."""
+        if len(self._ids_waiting) - self._num_waiting >= needed:
+            return
+        if not is_dense or needed <= self._num_waiting:
+            self._settle()
+        if len(self._ids_waiting) - self._num_waiting < needed:
+            self._reserve(self._num_waiting + needed)
 
     def _wait(self, rows: Floats, ids: Ints, counts: Ints | None) -> None:
         """Put by until there are enough what survived: rows[m, k], which stand there already unless ties are merged."""

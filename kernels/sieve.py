@@ -241,3 +241,17 @@ def survive(
         count += num_kept
         first += size
     return first, count
+
+
+@jit
+def load_whole(columns: Columns, signs: Floats, first: int, positions: Positions, rows: Floats) -> int:
+    """Fill positions[p] and rows[p, k] with all rows from the first on that hold no nan; how many they are."""
+    count = 0
+    for i in range(first, columns[0].size):
+        is_whole = True
+        for j in range(signs.size):
+            rows[count, j] = signs[j] * columns[j][i]
+            is_whole = is_whole and rows[count, j] == rows[count, j]
+        positions[count] = i
+        count += is_whole
+    return count
