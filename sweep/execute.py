@@ -102,8 +102,9 @@ def each(
 ) -> Generator[T]:
     """work(worker, run) for every run of blocks, on threads, results in order; a few runs ahead and never more.
 
-    pool, when given, has that many threads, and is left open. Where nothing is compiled one run is worked on at a time:
-    what calls NumPy for short arrays holds the interpreter most of the time, and two that take turns are slower.
+    pool, when given, has that many threads, and is left open. Otherwise one thread is the caller's. Where nothing is
+    compiled there is one: what calls NumPy for short arrays holds the interpreter most of the time, and two that take
+    turns are slower.
     """
     threads = threads or cores()
     local = threading.local()
@@ -114,7 +115,7 @@ def each(
         with np.errstate(all="ignore"):
             return work(local.worker, run)
 
-    if pool is None and not evaluator.compiled:
+    if pool is None and (threads == 1 or not evaluator.compiled):
         yield from map(task, runs)
         return
     waiting = iter(runs)
