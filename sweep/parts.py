@@ -38,6 +38,8 @@ CHUNK_BYTES = 32 << 20  # of the rows a thread makes at once
 ROW_GROUP_ROWS = 1 << 18
 PAGE_ROWS = 1 << 16
 ZSTD_LEVEL = 1
+TRIED_CELLS = 1 << 14  # of a column, that tell whether compressing it is worth the time
+WORTH_COMPRESSING = 1 / 6  # saved at least: reading such a column takes three times as long, and writing it twice
 FOOTER = "llm-sweep"  # the key of what a part says of itself
 UNSEALED = "0" * 64
 PIECE = 1 << 16  # written at once, between two looks at whether to stop; of large pieces Linux makes large pages first
@@ -135,9 +137,11 @@ def encode(
     floats = [c.name for c in columns if c.kind == "float" and not c.is_axis]
     # DuckDB takes a column with a greatest number for one without nan (duckdb/duckdb#25521), so isnan would be wrong
     unordered = {name for name in floats if any(np.isnan(rows.columns[name].min()) for rows in held if len(rows))}
+    dense = [c.name for c in columns if c.kind in ("float", "int") and not c.is_axis and c.name != DESIGN_ID]
+    bare = {name for name in dense if not _is_worth_compressing(held, name, layout.zstd_level)}
     style: dict[str, Any] = {
-        "compression": "zstd",
-        "compression_level": layout.zstd_level,
+        "compression": {c.name: "none" if c.name in bare else "zstd" for c in columns},
+        "compression_level": {c.name: layout.zstd_level for c in columns if c.name not in bare},
         # where values are few for certain; of the rest, most would turn out to be too many after a long search
         "use_dictionary": [c.name for c in columns if c.is_axis or c.kind == "word"],
         "column_encoding": {DESIGN_ID: "DELTA_BINARY_PACKED"},  # ids are steps
@@ -156,6 +160,19 @@ def encode(
         writer.add_key_value_metadata({FOOTER: json.dumps({**said, "seal": UNSEALED})})
     content = memoryview(stream.getvalue()).cast("B")
     return content, _seal(content)
+
+
+def _is_worth_compressing(held: Sequence[Rows], name: str, zstd_level: int) -> bool:
+    """Whether some cells of a column, of its longest rows the middle, are much smaller compressed."""
+    import pyarrow as pa
+
+    cells = max(held, key=len).columns[name] if held else np.empty(0)
+    start = max(0, len(cells) - TRIED_CELLS) // 2
+    tried = np.ascontiguousarray(cells[start : start + TRIED_CELLS])
+    if not len(tried):
+        return True
+    size = pa.Codec("zstd", compression_level=zstd_level).compress(pa.py_buffer(tried)).size
+    return bool(size <= (1 - WORTH_COMPRESSING) * tried.nbytes)
 
 
 def _row_groups(

@@ -14,7 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sweep import catalogue, manifest, parts, progress, resolve, run
@@ -89,6 +92,25 @@ def test_the_manifest_lists_every_part(undisturbed: Path) -> None:
     assert all((undisturbed / "parts" / p.name).stat().st_size == p.bytes for p in held.parts)
     assert [p.first_block for p in held.parts[1:]] == [p.end_block for p in held.parts[:-1]]
     assert held.rows == sum(pl.read_parquet(undisturbed / "parts" / p.name).height for p in held.parts)
+
+
+def test_columns_that_hardly_compress_are_stored_bare(undisturbed: Path) -> None:
+    codec = pa.Codec("zstd", compression_level=parts.ZSTD_LEVEL)
+    found = set()
+    for path in sorted((undisturbed / "parts").iterdir()):
+        file = pq.ParquetFile(path)
+        for place, name in enumerate(file.schema_arrow.names):
+            stored = file.metadata.row_group(0).column(place).compression
+            values = file.read_row_group(0, [name]).column(0)
+            if name in ("lifetime_usd", "loss_nats"):
+                cells = np.ascontiguousarray(values.to_numpy())
+                saved = 1 - codec.compress(pa.py_buffer(cells)).size / cells.nbytes
+                assert abs(saved - parts.WORTH_COMPRESSING) > 0.02, name  # a sample might say either
+                assert stored == ("ZSTD" if saved > parts.WORTH_COMPRESSING else "UNCOMPRESSED"), name
+                found.add(stored)
+            elif values.type not in (pa.float64(), pa.int64()):
+                assert stored == "ZSTD", name
+    assert found == {"ZSTD", "UNCOMPRESSED"}
 
 
 def test_the_bytes_do_not_depend_on_threads(space: Space, undisturbed: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ SHOWN = (
     "hoisted",
     "costplan",
     "optimum",
+    "pareto",
     "peer",
     "limits",
     "writing",
