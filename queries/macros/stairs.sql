@@ -6,10 +6,12 @@
 --            pareto_halved(relation), the frontier of distinct rows of three objectives
 -- Ties:      rows of equal objectives are ruled out or kept alike
 --
--- One good row rules out what it beats. And an objective is cut into buckets, finer towards the least value found: a row
--- is ruled out when a row two buckets lower (of two objectives: lower in both) is as good in the last objective. It is
--- better in the bucketed ones, for the next bucket makes up for a logarithm that falls in its last digit. So it is exact
--- for any rows, whichever the buckets were made from; what lies below or beyond those is kept.
+-- A good row rules out what it beats. And an objective is cut into buckets, finer towards the least value found: a row is
+-- ruled out when a row two buckets lower (of two objectives: lower in both) is as good in the last objective. It is better
+-- in the bucketed ones, for the next bucket makes up for a logarithm that falls in its last digit. So it is exact for any
+-- rows, whichever the buckets were made from; what lies below or beyond those is kept. Good rows are asked apart from the
+-- buckets, so that DuckDB asks them first; and in comparisons of all rows, which is sooner done than asking one good row
+-- after the other about those that are left.
 
 -- Buckets for values from low to high, as wide at low as the width, and then wider by the logarithm; null of values that
 -- are all the same, or too far apart.
@@ -39,13 +41,21 @@ create or replace macro pareto_buckets(p, num_buckets) as
 create or replace macro pareto_bucket(low, width, per, shift, p) as
     try_cast(shift + per * ln(abs(cast(p as double) - low) + width) as integer);
 
--- What pareto_under2 needs to know of few rows, and of three objectives pareto_under3: one row.
-create or replace macro pareto_stairs(relation, num_buckets) as table
+-- Three good rows of a relation: by ranks, of which one is weighed alike and the others one objective four times. One row.
+create or replace macro pareto_goods(relation) as table
 with pareto_ranked as (
-    select p1, p2, greatest(percent_rank() over (order by p1), percent_rank() over (order by p2)) as worst
+    select p1, p2, percent_rank() over (order by p1) as r1, percent_rank() over (order by p2) as r2
     from (from query_table(relation) limit 50000)
-),
-pareto_range as materialized (
+)
+select
+    arg_min(p1, greatest(r1, r2)) as good1, arg_min(p2, greatest(r1, r2)) as good2,
+    arg_min(p1, greatest(4 * r1, r2)) as left1, arg_min(p2, greatest(4 * r1, r2)) as left2,
+    arg_min(p1, greatest(r1, 4 * r2)) as right1, arg_min(p2, greatest(r1, 4 * r2)) as right2
+from pareto_ranked;
+
+-- What pareto_under2 needs to know of few rows besides, and of three objectives pareto_under3: one row.
+create or replace macro pareto_stairs(relation, num_buckets) as table
+with pareto_range as materialized (
     select b1.low as low1, b1.width as width1, b1.per as per1, b1.shift as shift1
     from (select pareto_buckets(p1, num_buckets) as b1 from query_table(relation))
 ),
@@ -59,14 +69,16 @@ pareto_steps as (
         min(best) over (order by bucket1 rows between unbounded preceding and 2 preceding) as step
     from range(1, num_buckets + 1) as pareto_all(bucket1) left join pareto_best using (bucket1)
 )
-select good1, good2, low1, width1, per1, shift1, steps
-from (select arg_min(p1, worst) as good1, arg_min(p2, worst) as good2 from pareto_ranked), pareto_range,
-    (select list(step order by bucket1) as steps from pareto_steps);
+select low1, width1, per1, shift1, steps
+from pareto_range, (select list(step order by bucket1) as steps from pareto_steps);
 
 create or replace macro pareto_under2(relation, few, num_buckets) as table
-select p1, p2 from query_table(relation), pareto_stairs(few, num_buckets)
-where (p1 < good1 or p2 < good2 or (p1 <= good1 and p2 <= good2))
-    and (cast(p1 as double) >= low1 and steps[pareto_bucket(low1, width1, per1, shift1, p1)] <= p2) is not true;
+select p1, p2
+from (
+    select p1, p2 from query_table(relation), pareto_goods(few)
+    where (p2 >= case when p1 > right1 then right2 when p1 > good1 then good2 when p1 > left1 then left2 end) is not true
+), pareto_stairs(few, num_buckets)
+where (cast(p1 as double) >= low1 and steps[pareto_bucket(low1, width1, per1, shift1, p1)] <= p2) is not true;
 
 create or replace macro pareto_terraces(relation, num_buckets) as table
 with pareto_ranked as (
@@ -125,7 +137,7 @@ from (
 
 create or replace macro pareto_under3(relation, few, num_buckets) as table
 select p1, p2, p3 from query_table(relation), pareto_terraces(few, num_buckets)
-where (p1 < good1 or p2 < good2 or p3 < good3 or (p1 <= good1 and p2 <= good2 and p3 <= good3))
+where (p1 > good1 and p2 >= good2 and p3 >= good3) = false
     and (
         cast(p1 as double) >= low1 and cast(p2 as double) >= low2
         and steps[
