@@ -17,7 +17,6 @@ from kernels.buckets import lay_cut, step_of
 from kernels.compiler import jit_uncounted
 from kernels.dominance import GROUP, begins_before, corners_of, interleave, layout_of
 
-Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 MOST_RANKS = 1 << 12

@@ -17,7 +17,6 @@ from kernels.screen import NONE, NUM_LEADERS, Screen, champion_beats, has_curve,
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.int32]
 Columns = tuple[Floats, ...]
 
