@@ -120,7 +120,7 @@ def table(scattered_rows: int = 10_000_000) -> list[str]:
     ask = others()
     missing = [name for name in ("moocore", "paretoset", "pymoo") if name not in ask]
     lines = [f"not installed: {', '.join(missing)}"] if missing else []
-    widths = {name: 20 if name == "moocore" else 8 for name in ask}
+    widths = {name: 22 if name == "moocore" else 8 for name in ask}
     head = f"{'ns a row':13}{'rows':>11}{'kept':>10}{'in one go':>11}{'by rows':>9}{'by columns':>12}"
     lines.append(head + "".join(f"{name:>11}{'/ ours':>{widths[name]}}" for name in ask))
     for k in (2, 3, 4, 5):  # compile first
