@@ -1,7 +1,7 @@
 """A frontier along a Z-shaped curve, for rows from outside: does one of its rows beat them?
 
 As kernels.dominance finds the rows of a set that others of it beat; here the coarse ranks of a row from outside are
-read from tables of steps, as in kernels.screen. What the tables of a screen are too coarse for, with four objectives
+read from tables of steps (kernels.buckets). What the tables of a screen are too coarse for, with four objectives
 and more, is settled here exactly, for a few hundred nanoseconds a row, or a corner of many rows.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 from kernels.compiler import jit_uncounted, part
 from kernels.driver import COLUMN_MAP, COLUMNS, HELD, POINTS, SHAPE, Program, State, start_of, visit
 from kernels.families import Families, families_of, note_closed
-from kernels.groups import MAPPED, ORIGIN, SIZE, Groups, groups_of, note_leasts
+from kernels.groups import Groups, groups_of, note_leasts
 from kernels.screen import NONE, Screen
 from kernels.sieve import CHUNK, FINE_GROUP, Room, corner_is_beaten, room_for, sift_chunk, without_beaten_groups
 
@@ -45,19 +45,6 @@ def load_held(
         if offsets >= 0:
             place = program.maps[offsets + place]
         out[i] = sign * (state.integers[start + place] if is_whole else state.floats[start + place])
-
-
-@jit_uncounted
-def load_run(state: State, first: int, run: int, is_whole: bool, sign: float, size: int, out: Any) -> None:
-    """Into out the signed values of so many points that follow each other, whose cells are one run: or all one cell."""
-    if run == 1:
-        out[:size] = sign * (state.integers[first] if is_whole else state.floats[first])
-    elif is_whole:
-        for i in range(size):
-            out[i] = sign * state.integers[first + i]
-    else:
-        for i in range(size):
-            out[i] = sign * state.floats[first + i]
 
 
 @jit_uncounted
@@ -147,15 +134,10 @@ def sift_walk(
                     at[ROWS] = first
                     return count
             for j in range(num_objectives):
-                span = groups.meets[group, j]
-                here, run = lying[j, 0] + groups.spans[span, ORIGIN], groups.spans[span, SIZE]
-                if all_hold and run != MAPPED:
-                    load_run(state, here, run, is_whole[j], signs[j], size, room.chunk[j, filled : filled + size])
-                else:
-                    load_held(
-                        program, state, lying[j, 0], lying[j, 1], is_whole[j], signs[j], first, size,
-                        room.chunk[j, filled : filled + size],
-                    )  # fmt: skip
+                load_held(
+                    program, state, lying[j, 0], lying[j, 1], is_whole[j], signs[j], first, size,
+                    room.chunk[j, filled : filled + size],
+                )  # fmt: skip
             for i in range(size):
                 which[filled + i] = first + i
             filled += size

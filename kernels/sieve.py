@@ -41,6 +41,7 @@ class Room(NamedTuple):
 
 @jit
 def room_for(num_objectives: int) -> Room:
+    """Room for rows of so many objectives."""
     return Room(
         np.empty((num_objectives, CHUNK)),
         np.empty((2, CHUNK), np.uint8),
