@@ -1,9 +1,10 @@
 -- Question:  which rows of two or three objectives do a few of them rule out, without sorting all?
--- Input:     relation, the name of a table or a CTE of objectives p1 to p3, none of them null or nan, all minimised
+-- Input:     relation, the name of a table or a CTE of objectives p1 to p3, all minimised, and few, another of some of its
+--            rows; none of them null or nan, but in the relation of pareto_under2, which leaves such rows out
 -- Parameter: num_buckets, the most of each objective but the last; three objectives have fewer where rows are few
 -- Output:    pareto_under2(relation, few, num_buckets) and pareto_under3(relation, few, num_buckets): p1 to p2 or p3 of the
---            rows of the relation that none of few, another relation of some of its rows, rules out; and
---            pareto_halved(relation), the frontier of distinct rows of three objectives
+--            rows of the relation that none of few rules out; and pareto_halved(relation), the frontier of distinct rows
+--            of three objectives
 -- Ties:      rows of equal objectives are ruled out or kept alike
 --
 -- A good row rules out what it beats. And an objective is cut into buckets, finer towards the least value found: a row is
@@ -78,7 +79,10 @@ from (
     select p1, p2 from query_table(relation), pareto_goods(few)
     where (p2 >= case when p1 > right1 then right2 when p1 > good1 then good2 when p1 > left1 then left2 end) is not true
 ), pareto_stairs(few, num_buckets)
-where (cast(p1 as double) >= low1 and steps[pareto_bucket(low1, width1, per1, shift1, p1)] <= p2) is not true;
+where case
+    when cast(p1 as double) >= low1 and steps[pareto_bucket(low1, width1, per1, shift1, p1)] <= p2 then false
+    else not isnan(cast(p1 as double)) and not isnan(cast(p2 as double))
+end;
 
 create or replace macro pareto_terraces(relation, num_buckets) as table
 with pareto_ranked as (
