@@ -9,6 +9,7 @@ random order, which compress to nothing, of macros alone. Scattered: uniformly r
 seconds of sizes and tokens. The rival is the plain window form, the least of one objective among all rows up to the
 other, which sorts all rows. The limit is reading the objectives: once in process; the macros read them for a sample,
 for the frontier and for its rows. Every job runs in a process of its own and has to find as many rows as the others.
+One of less than SOON seconds runs three times, of which the median counts; files are on the disk before the first.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ JOBS = {
     "pareto of four": "select id from pareto('designs', x, y, z, w)",
 }
 IN_PROCESS = ("pareto2", "pareto3", "pareto of four")
+SOON = 20.0  # seconds of processor time
 MOST_SORTED = 30_000_000  # rows; more do not fit the memory limit, and the plain window writes and reads for minutes
 AIMS = {"pareto2": 20.0, "pareto3": 2.0}  # M rows a second
 RUN = "run"
@@ -135,8 +137,13 @@ def in_process(path: str, query: str) -> tuple[int, float]:
 def told(name: str, num_rows: int, path: Path, query: str, how: str = "") -> tuple[str, int, float]:
     """The line of a job, the rows it found and its processor seconds."""
     command = [sys.executable, "-m", "tests.bench.paretosql", "--job", str(path), query, how]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    count, spent, most = json.loads(done.stdout)
+    done: list[tuple[float, int, int]] = []
+    while not done or (len(done) < 3 and done[0][0] < SOON):
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        count, spent, most = json.loads(answer.stdout)
+        done.append((spent, count, most))
+    assert len({count for _, count, _ in done}) == 1, done
+    spent, count, most = sorted(done)[len(done) // 2]
     rate = num_rows / spent / 1e6
     job_name = name.split(", ")[1]
     verdict = f"   {'met' if rate >= AIMS[job_name] else 'missed'}: {AIMS[job_name]:g}" if job_name in AIMS else ""
@@ -173,6 +180,7 @@ def table(millions: float = 100, *kinds: str) -> list[str]:
             path = Path(folder) / (kind if kind == RUN else f"{kind}.parquet")
             command = [sys.executable, "-m", "tests.bench.paretosql", "--make", kind, str(num_rows), str(path)]
             subprocess.run(command, cwd=ROOT, check=True)  # apart, so that what it holds is not counted
+            os.sync()  # or the first job would be slowed by the system writing what it holds
             lines += lines_of(kind, num_rows, path)
     return [*lines, versions("duckdb")]
 
