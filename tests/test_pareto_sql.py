@@ -96,6 +96,22 @@ def is_close(kept: float | None, other: float | None, epsilon: float) -> bool:
 
 
 @given(
+    tables(2, 2, st.one_of(VALUES, st.floats(-4, 4), st.sampled_from([1e308, -1e308, 5e-324])), 60), st.integers(0, 60)
+)
+@EXAMPLES
+def test_stairs_rule_out_only_what_one_of_few_beats_and_what_is_no_number(rows: list[Row], num_few: int) -> None:
+    """The few are themselves numbers; with none of them, all numbers are left."""
+    few = [row for row in rows if naive_pareto.whole(row) is not None][:num_few]
+    p = "p as materialized (select design_id, a as p1, b as p2 from d)"
+    held = f"few as (from p where not isnan(p1) and not isnan(p2) order by design_id limit {num_few})"
+    kept = ask(rows, f"with {p}, {held} from pareto_under2('p', 'few', 64)")
+    whole = {row for row in rows if naive_pareto.whole(row) is not None}
+    assert set(kept) <= whole
+    for row in whole - set(kept):
+        assert any(naive_pareto.beats(good, row) for good in few)  # type: ignore[arg-type]
+
+
+@given(
     tables(4, 8, st.one_of(VALUES, st.floats(-4, 4), st.sampled_from([1e308, -1e308, 5e-324])), 60), st.integers(1, 60)
 )
 @EXAMPLES
