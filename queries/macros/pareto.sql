@@ -19,7 +19,7 @@
 -- out; and last for the whole rows of the frontier, only columns that are asked for. The first rows would be had for
 -- nothing, but those of a run are one corner of its space: they rule out little, and all else takes long.
 -- Two objectives are sampled by runs of 2,048 rows, so that DuckDB does not decode the others, and a nan is looked for
--- last, where few rows are left: both together are a quarter of the time.
+-- last, where few rows are left.
 
 -- True, or an error that says what ties and epsilon may be.
 create or replace macro pareto_asked(ties, epsilon) as
