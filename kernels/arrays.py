@@ -152,29 +152,6 @@ SCOPE |= {
 }
 
 
-OPERATION_NS = 2.0  # of one operation a number, in a cache; from 0.5 to 5
-LIBM_NS = 70.0  # of one power, logarithm or exponential
-SEARCH_NS = 20_000.0  # of a function that has a loop, in plain Python
-LAYOUT_NS = 5e6  # of the search of layouts
-
-
-@functools.lru_cache(maxsize=4096)
-def nanoseconds(formula: Formula) -> float:
-    """What a formula takes over arrays, a number; measured on a server of 2023, to tell what is worth compiling."""
-    total = 0.0
-    for node in (n for tree in (*(value for _, value in formula.steps), formula.result) for n in ast.walk(tree)):
-        match node:
-            case ast.Call(func=ast.Name(id="fastest_layout")):
-                total += LAYOUT_NS
-            case ast.Call(func=ast.Name(id=name)) if name in roots.ROOTS:
-                total += SEARCH_NS
-            case ast.Call(func=ast.Name(id="log" | "log2" | "exp")) | ast.BinOp(op=ast.Pow()):
-                total += LIBM_NS
-            case ast.Call() | ast.BinOp() | ast.UnaryOp() | ast.Compare() | ast.BoolOp() | ast.IfExp():
-                total += OPERATION_NS
-    return total
-
-
 class _Text:
     """Expressions written out as numpy's operations, literals kept in scope under names of their own."""
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, prod
 
-from kernels.arrays import nanoseconds
 from kernels.graph import Node
 from kernels.language import Kind, from_text
+from kernels.pace import IN_LOOPS, OVER_ARRAYS, nanoseconds
 from kernels.quantiles import quantile_of
 from kernels.specialise import Specialised
 from sweep import catalogue
@@ -29,16 +29,15 @@ ARRAY_CALL_NS = 30_000.0  # of running one array loop for a block
 FOLDED_NS = 15.0  # a design, for what becomes of it
 TABLE_POINTS = 1 << 18  # what is smaller over the whole space is computed once, before the walk
 
-# What a walk costs, in nanoseconds on one core of a 2024 server with 1 MiB of second-level cache: medians over the
-# loops of lifetime_usd, loss_nats, train_gpu_hours and train_usd, 8192 cells each, a line fitted through inner loops of
-# 8 to 2048 cells; calls and blocks by tests/bench/driver.py. They decide how blocks are cut, so they are the same
-# everywhere, however fast the machine.
-CELL_NS = 0.1  # a value; from 0.05 to 0.2 where no root or power is taken
+# What a walk costs beside its formulas (kernels.pace), in nanoseconds on one core of a 2024 server with 1 MiB of
+# second-level cache: a line fitted through inner loops of 8 to 2048 cells; calls and blocks by tests/bench/driver.py.
+# They decide how blocks are cut, so they are the same everywhere, however fast the machine.
 START_NS = 1.5  # starting an inner loop
 CALL_NS = 8.0  # a loop called by the driver
 BLOCK_NS = 100.0  # going to a block, and what conditions and rows ask of it once
 FAR = 1.12  # how much more everything takes where the block no longer fits in NEAR_CELLS
 NEAR_CELLS = 98_304  # three quarters of that cache
+WORTH_ORDERING_NS = 2e7  # a walk of which other orders are tried than the first that seems good
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ class Plan:
 
     def is_slow(self, node: Node, cells: int) -> bool:
         """Whether so many values of one formula take longer over arrays than its loop takes to be loaded."""
-        return cells * nanoseconds(node.formula) >= WORTH_COMPILING_NS * ONE_LOOP
+        return cells * nanoseconds(node.formula, OVER_ARRAYS) >= WORTH_COMPILING_NS * ONE_LOOP
 
     def _is_table(self, name: str) -> bool:
         """Whether a value is computed over the whole space at once, before the walk."""
@@ -233,26 +232,49 @@ class Plan:
         return spread
 
     def _order(self) -> tuple[tuple[int, ...], Box]:
-        """The order of the walk that costs least: what many values depend on outside, a long axis innermost.
-
-        Cost is the share of a block that each value is computed over, summed, plus what short inner loops waste.
-        """
-        axes = range(len(self.space.axes))
-        dependents = [sum(a in spread for spread in self._spread.values()) for a in axes]
-        by_dependents = sorted(axes, key=lambda a: (-dependents[a], -len(self.space.axes[a]), a))
+        """The order of the walk that costs least: what costs much depends on what is outside, a long axis innermost."""
+        weights = [sum(n + ns for spread, (n, ns) in self._work.items() if a in spread) for a in range(self._num_axes)]
+        heaviest = sorted(range(self._num_axes), key=lambda a: (-weights[a], -len(self.space.axes[a]), a))
+        tails: list[tuple[int, ...]] = [(a,) for a in range(self._num_axes)] or [()]
         if self._innermost:
-            order = (*(a for a in by_dependents if a not in self._innermost), *self._innermost)
-            return order, self._cut(order)
-        best: tuple[float, tuple[int, ...]] | None = None
-        for innermost in axes or [None]:
-            order = tuple(a for a in by_dependents if a != innermost)
-            order += () if innermost is None else (innermost,)
-            box = cut([len(self.space.axes[a]) for a in order])
-            cost = sum(self._computing(name, order, box) for name in self._nodes) / max(1, box.points)
-            if best is None or cost < best[0]:
-                best = (cost, order)
-        assert best is not None
-        return best[1], self._cut(best[1])
+            tails = [self._innermost]
+        orders = [(*(a for a in heaviest if a not in tail), *tail) for tail in tails]
+        costs = [self._walking(order, self._whole(order)) for order in orders]
+        order, cost = min(zip(orders, costs, strict=True), key=lambda found: found[1])
+        if cost > WORTH_ORDERING_NS:
+            order = self._bettered(order, cost)
+        return order, self._cut(order)
+
+    def _bettered(self, order: tuple[int, ...], cost: float) -> tuple[int, ...]:
+        """An order in which no two neighbours that are not innermost change places for the better."""
+        last = len(order) - max(1, len(self._innermost))
+        k = 0
+        while k + 1 < last:
+            swapped = (*order[:k], order[k + 1], order[k], *order[k + 2 :])
+            found = self._walking(swapped, self._whole(swapped))
+            if found < cost:
+                order, cost, k = swapped, found, max(0, k - 1)
+            else:
+                k += 1
+        return order
+
+    @property
+    def _num_axes(self) -> int:
+        return len(self.space.axes)
+
+    def _whole(self, order: Sequence[int]) -> Box:
+        """The largest blocks of a walk in this order."""
+        return cut([len(self.space.axes[a]) for a in order])
+
+    @cached_property
+    def _work(self) -> dict[frozenset[int], tuple[int, float]]:
+        """By the axes that they vary along, how many values a walk computes and the nanoseconds of a cell of each."""
+        found: dict[frozenset[int], tuple[int, float]] = {}
+        for name, node in self._nodes.items():
+            if not self._is_table(name):
+                count, spent = found.get(self._spread[name], (0, 0.0))
+                found[self._spread[name]] = count + 1, spent + nanoseconds(node.formula, IN_LOOPS)
+        return found
 
     def _array_nanoseconds(self, box: Box) -> float:
         """What a walk is expected to take over arrays; tables and what searches, compiled by itself, are left aside."""
@@ -263,16 +285,8 @@ class Plan:
             if self._is_table(name) or node.formula.finds_a_root:
                 continue
             times = self._times(spread, self.order, box)
-            found += times * (ARRAY_CALL_NS + prod(extent[a] for a in spread) * nanoseconds(node.formula))
+            found += times * (ARRAY_CALL_NS + prod(extent[a] for a in spread) * nanoseconds(node.formula, OVER_ARRAYS))
         return found
-
-    def _computing(self, name: str, order: Sequence[int], box: Box) -> float:
-        """Nanoseconds that a value takes over a block."""
-        extent = dict(zip(order, box.extents, strict=True))
-        spread = self._spread[name]
-        last = next((a for a in reversed(order) if a in spread), None)
-        inner = 1 if last is None else extent[last]
-        return prod(extent[a] for a in spread) * (CELL_NS + START_NS / inner)
 
     def _cut(self, order: Sequence[int]) -> Box:
         """The blocks of the walk in this order that cost least: large ones are fewer, small ones stay in the cache."""
@@ -280,32 +294,31 @@ class Plan:
         best: tuple[float, Box] | None = None
         box, halved = cut(sizes), 0
         while best is None or box.points >= LEAST_BLOCK_POINTS:
-            nanoseconds = self._walking(order, box)
-            if best is None or nanoseconds < best[0]:
-                best = (nanoseconds, box)
+            cost = self._walking(order, box)
+            if best is None or cost < best[0]:
+                best = (cost, box)
             halved += 1
             box = cut(sizes, halved=halved)
         return best[1]
 
     def _walking(self, order: Sequence[int], box: Box) -> float:
         """Nanoseconds that a walk in this order takes on one core, tables apart, designs not read out."""
-        cells = nanoseconds = 0.0
-        extent = dict(zip(order, box.extents, strict=True))
-        for name in self._nodes:
-            spread = self._spread[name]
-            if prod(box.sizes[order.index(a)] for a in spread) <= self._largest_table:
-                continue
-            cells += prod(extent[a] for a in spread)
-            nanoseconds += self._times(spread, order, box) * self._calling(name, order, box)
-        nanoseconds *= FAR if cells > NEAR_CELLS else 1.0
-        return nanoseconds + box.blocks * BLOCK_NS
+        cells = spent = 0.0
+        for spread, (count, formulas) in self._work.items():
+            cells += count * prod(box.extents[k] for k, a in enumerate(order) if a in spread)
+            spent += self._times(spread, order, box) * self._calling(spread, count, formulas, order, box)
+        return spent * (FAR if cells > NEAR_CELLS else 1.0) + box.blocks * BLOCK_NS
 
-    def _calling(self, name: str, order: Sequence[int], box: Box) -> float:
-        """Nanoseconds that computing a value once takes, over a block of the average size."""
-        if not box.sizes or order[box.sliced] not in self._spread[name]:
-            return CALL_NS + self._computing(name, order, box)
-        full = box.sizes[box.sliced] / (box.counts[box.sliced] * box.extents[box.sliced] or 1)
-        return CALL_NS + full * self._computing(name, order, box)
+    @staticmethod
+    def _calling(spread: frozenset[int], count: int, formulas: float, order: Sequence[int], box: Box) -> float:
+        """Nanoseconds that computing so many values once takes, over a block of the average size."""
+        along = [k for k, a in enumerate(order) if a in spread]
+        inner = box.extents[along[-1]] if along else 1
+        filled = 1.0
+        if box.sizes and box.sliced in along:
+            filled = box.sizes[box.sliced] / (box.counts[box.sliced] * box.extents[box.sliced] or 1)
+        cells = prod(box.extents[k] for k in along)
+        return count * CALL_NS + filled * cells * (formulas + count * START_NS / (inner or 1))
 
     @staticmethod
     def _times(spread: frozenset[int], order: Sequence[int], box: Box) -> int:
@@ -319,7 +332,8 @@ class Plan:
 
     def nanoseconds(self, name: str) -> float:
         """What computing a value that is no table is expected to take over a whole walk, on one core, in a cache."""
-        return self.times(name) * self._calling(name, self.order, self.box)
+        formula = nanoseconds(self._nodes[name].formula, IN_LOOPS)
+        return self.times(name) * self._calling(self._spread[name], 1, formula, self.order, self.box)
 
     @property
     def nanoseconds_a_design(self) -> float:

@@ -122,7 +122,7 @@ def test_a_block_that_no_input_lets_in_computes_nothing(monkeypatch: pytest.Monk
     """What comes after the conditions on inputs waits, and is stale still in the next block that is let in."""
     monkeypatch.setattr(plan.cut, "__defaults__", (16,))
     text = spec((4, 4, 4, 4), ()) + '"large" = "hidden_size + num_layers > 256"\n'
-    worker = Worker(Evaluator(Plan(loads(text), COLUMNS, largest_table=0)))
+    worker = Worker(Evaluator(Plan(loads(text), COLUMNS, largest_table=0, innermost=[2, 3])))
     before = worker.state.floats.copy()
     assert worker.visit(0) == 0
     place = worker.evaluator.place("both")

@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from kernels.pace import IN_LOOPS, nanoseconds
 from sweep import plan as planning
 from sweep.cli import cli
 from sweep.columns import wanted
@@ -81,6 +82,7 @@ def test_the_expected_time_is_the_sum_over_calls(space: Space, monkeypatch: pyte
     plan = Plan(space, OBJECTIVES)
     spent = found.blocks * planning.BLOCK_NS
     cells = 0
+    formulas = {_plain(plan, v.name): v.node.formula for v in plan.values.values() if v.node is not None}
     blocks = [plan.box.counts[k] for k in range(len(plan.axes))]
     inside: float = 0.0
     for value in found.values:
@@ -90,7 +92,7 @@ def test_the_expected_time_is_the_sum_over_calls(space: Space, monkeypatch: pyte
         axes = [k for k, axis in enumerate(plan.axes) if axis.name in value.axes]
         inner = plan.box.extents[axes[-1]]
         filled = plan.box.sizes[plan.box.sliced] / (blocks[plan.box.sliced] * plan.box.extents[plan.box.sliced])
-        each = value.cells * (planning.CELL_NS + planning.START_NS / inner)
+        each = value.cells * (nanoseconds(formulas[value.name], IN_LOOPS) + planning.START_NS / inner)
         each *= filled if plan.box.sliced in axes else 1.0
         assert value.nanoseconds == pytest.approx(value.times * (planning.CALL_NS + each))
         inside += value.nanoseconds
