@@ -53,7 +53,7 @@ def flush(
     count: int,
 ) -> int:  # fmt: skip
     """Sift the rows gathered in room.chunk and write what is left behind the first count rows; how many there are."""
-    kept = sift_chunk(screen, room, without_beaten_groups(screen, room, filled, FINE_GROUP))
+    kept = sift_chunk(screen, room, without_beaten_groups(screen, room, filled, FINE_GROUP), True)
     all_hold = state.words[HELD] == state.words[POINTS]
     for m in range(kept):
         place = which[room.places[room.left[m]]]

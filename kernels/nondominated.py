@@ -44,11 +44,17 @@ def as_columns(columns: Sequence[Floats]) -> Columns:
 
 
 def screened(
-    screen: Screen, columns: Columns, signs: Floats, first: int, positions: npt.NDArray[np.int32], rows: Floats
+    screen: Screen,
+    columns: Columns,
+    signs: Floats,
+    first: int,
+    positions: npt.NDArray[np.int32],
+    rows: Floats,
+    each_other: bool = True,
 ) -> tuple[int, int]:
     """kernels.sieve.survive, and no word of what is not a number."""
     with np.errstate(all="ignore"):
-        return survive(columns, signs, first, screen, positions, rows)
+        return survive(columns, signs, first, screen, positions, rows, each_other)
 
 
 @jit

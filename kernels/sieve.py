@@ -172,8 +172,11 @@ def has_nan(chunk: Floats, i: int) -> bool:
 
 
 @jit
-def sift_chunk(screen: Screen, room: Room, size: int) -> int:
-    """How many of the first rows in room.chunk nothing known beats and hold no nan; room.left says which."""
+def sift_chunk(screen: Screen, room: Room, size: int, each_other: bool) -> int:
+    """How many of the first rows in room.chunk nothing known beats and hold no nan; room.left says which.
+
+    each_other: they may beat each other too.
+    """
     if size == 0:
         return 0
     chunk, left, champions = room.chunk, room.left, screen.champions
@@ -204,7 +207,7 @@ def sift_chunk(screen: Screen, room: Room, size: int) -> int:
             continue
         if has_nan(chunk, i):
             continue
-        if num_kept > 0:  # along an axis that improves everything, each row beats the one before
+        if each_other and num_kept > 0:  # along an axis that improves everything, each row beats the one before
             if beats(chunk, left[num_kept - 1], i):
                 continue
             if beats(chunk, i, left[num_kept - 1]):
@@ -218,12 +221,12 @@ def sift_chunk(screen: Screen, room: Room, size: int) -> int:
 
 @jit
 def survive(
-    columns: Columns, signs: Floats, first: int, screen: Screen, positions: Positions, rows: Floats
+    columns: Columns, signs: Floats, first: int, screen: Screen, positions: Positions, rows: Floats, each_other: bool
 ) -> tuple[int, int]:
     """Fill positions[p] and rows[p, k] with what, from row first on, nothing known beats and holds no nan.
 
     Stops when they may not hold the next chunk; returns the row to go on from and how many survived. columns may be
-    more than there are signs[k]; the objectives are signs[j] * columns[j].
+    more than there are signs[k]; the objectives are signs[j] * columns[j]. each_other: they may beat each other too.
     """
     num_objectives, num_rows = signs.size, columns[0].size
     room = room_for(num_objectives)
@@ -232,7 +235,7 @@ def survive(
         size = min(CHUNK, num_rows - first)
         load(columns, signs, first, size, room.chunk)
         left_over = without_beaten_groups(screen, room, size, COARSE_GROUP)
-        num_kept = sift_chunk(screen, room, left_over)
+        num_kept = sift_chunk(screen, room, left_over, each_other)
         for m in range(num_kept):
             positions[count + m] = first + room.places[room.left[m]]
         for j in range(num_objectives):

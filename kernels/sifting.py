@@ -11,18 +11,28 @@ means made of the very same values. What is neither, like nan or two numbers a l
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from kernels.boxtree import build_tree, z_order
 from kernels.compiler import jit
+from kernels.nondominated import as_columns, screened
+from kernels.screen import Screen, build_screen
+from kernels.sieve import CHUNK
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int32]
 MARGIN = 1e-12  # thousands of last places: more than any order of a dozen operations differs by
+TINY = 5e-324
 NUM_CHAMPIONS = 8
+NUM_SEEN = 64  # choices of a block
+MOST_SCREENED = 8  # cuts
 LEAST_WAITING = 4096
-SELDOM = 16  # tiles after which a sibling that nobody removed is compared with all others again
+SELDOM = 16  # tiles after which a sibling of which nobody removed half is compared with all others again
 
 
 @jit
@@ -102,72 +112,94 @@ def left_over(
 
 
 @jit
-def stand_up(columns: Floats, leaf_columns: Ints, place: Ints, row: Floats, row_leaves: Ints, picked: Ints) -> int:
-    """Turn columns[k, n] and leaf_columns[l, n] into rows; those with a number that is not finite are passed over.
+def mark_removed(
+    columns: Floats, c: int, i: int, count: int, least: Floats, strict: Floats, alike: Bools, goes: Bools, moves: Bools
+) -> None:
+    """Say in goes and moves of so many choices, from c and from i on, whether each removes its fellow.
 
-    Leaf m of a row is column place[m]. picked says which choice each row is; returns how many there are.
+    As removes, but for equal cuts: those are the same only where alike[k] says that equal ones always are.
     """
-    count = 0
-    for i in range(columns.shape[1]):
-        finite = True
-        for k in range(columns.shape[0]):
-            row[count, k] = columns[k, i]
-            finite = finite and abs(columns[k, i]) < np.inf
-        if finite:
-            for m in range(place.size):
-                row_leaves[count, m] = leaf_columns[place[m], i]
-            picked[count] = i
-            count += 1
-    return count
+    goes[:count] = True
+    moves[:count] = False
+    for k in range(strict.size):
+        if strict[k] != strict[k]:
+            for n in range(count):
+                goes[n] &= alike[k] & (columns[k, i + n] == columns[k, c + n])
+            continue
+        for n in range(count):
+            a, b = columns[k, i + n], columns[k, c + n]
+            better = a - b
+            is_better = better > max(least[k], MARGIN * max(abs(a), abs(b)))
+            goes[n] &= is_better | (alike[k] & (a == b))
+            moves[n] |= is_better & (better > strict[k])
 
 
 @jit
 def among_siblings(
-    row: Floats,
-    row_leaves: Ints,
-    tile: Ints,
-    sibling: Ints,
+    columns: Floats,
+    finite: Bools,
+    num_siblings: int,
+    inner: int,
     remover: Ints,
     rested: Ints,
     least: Floats,
     strict: Floats,
-    owner: Ints,
-) -> npt.NDArray[np.bool_]:
-    """For each row, whether none of its own tile removes it.
+    alike: Bools,
+    left: Bools,
+) -> None:
+    """Take out of left[n] the choices of columns[k, n] that a sibling removes: another record, else the same choice.
 
-    Rows of a tile stand together and differ in one thing, such as the GPU: sibling says which one each has. Whoever
-    removed a sibling in the last tile is likely to do so in this one: remover remembers whom to ask first. A sibling
-    that nobody removed is compared with all others only once in a while; rested counts how long it was not.
+    Choices come in tiles: for each sibling in turn, inner choices along another axis. Only finite ones remove or are
+    removed. Whoever removed most of a sibling in the last tile is likely to do so in this one: remover remembers whom
+    to ask first. Of whom nobody removes half, all others are asked once in a while; rested counts how long they were
+    not. alike is as in mark_removed.
     """
-    left = np.ones(row.shape[0], dtype=np.bool_)
-    slots = np.full(remover.size, -1, dtype=np.int64)
-    first = 0
-    while first < row.shape[0]:
-        last = first
-        while last < row.shape[0] and tile[last] == tile[first]:
-            slots[sibling[last]] = last
-            last += 1
-        for i in range(first, last):
-            which = sibling[i]
-            asked = remover[which]
+    goes, moves = np.empty(inner, dtype=np.bool_), np.empty(inner, dtype=np.bool_)
+    tile = num_siblings * inner
+    for first in range(0, left.size, tile):
+        for sibling in range(num_siblings):
+            i = first + sibling * inner
+            asked, most = remover[sibling], 0
             if asked >= 0:
-                c = slots[asked]
-                if c >= 0 and removes(row, row_leaves, c, row, row_leaves, i, least, strict, owner):
-                    left[i] = False
-                    continue
-            rested[which] += 1
-            if asked >= 0 or rested[which] >= SELDOM:
-                rested[which] = 0
-                remover[which] = -1
-                for c in range(first, last):
-                    if c != i and removes(row, row_leaves, c, row, row_leaves, i, least, strict, owner):
-                        remover[which] = sibling[c]
-                        left[i] = False
-                        break
-        for i in range(first, last):
-            slots[sibling[i]] = -1
-        first = last
-    return left
+                most = _take_out(
+                    columns, finite, first + asked * inner, i, inner, least, strict, alike, goes, moves, left
+                )
+            if 2 * most >= inner:
+                continue
+            rested[sibling] += 1
+            if rested[sibling] < SELDOM:
+                continue
+            rested[sibling] = 0
+            for other in range(num_siblings):
+                if other != sibling and other != asked:
+                    c = first + other * inner
+                    gone = _take_out(columns, finite, c, i, inner, least, strict, alike, goes, moves, left)
+                    if gone > most:
+                        most, remover[sibling] = gone, other
+
+
+@jit
+def _take_out(
+    columns: Floats,
+    finite: Bools,
+    c: int,
+    i: int,
+    inner: int,
+    least: Floats,
+    strict: Floats,
+    alike: Bools,
+    goes: Bools,
+    moves: Bools,
+    left: Bools,
+) -> int:
+    """Take out of left what choices from c on remove of those from i on; how many these remove."""
+    mark_removed(columns, c, i, inner, least, strict, alike, goes, moves)
+    gone = 0
+    for n in range(inner):
+        removed = goes[n] & moves[n] & finite[i + n] & finite[c + n]
+        gone += removed
+        left[i + n] &= not removed
+    return gone
 
 
 @jit
@@ -216,13 +248,53 @@ def sift(
     return row.shape[0], num_waiting
 
 
+class Margins(NamedTuple):
+    """By how much a choice has to be better for certain: of each cut, so much and that share of the number."""
+
+    much: Floats
+    share: Floats
+
+
+def are_apart(values: Floats, least: float) -> bool:
+    """Whether of some numbers any two are the same, or one better by enough for that to count."""
+    ordered = np.unique(values[~np.isnan(values)])
+    with np.errstate(invalid="ignore"):
+        gaps, sizes = np.diff(ordered), np.maximum(np.abs(ordered[1:]), np.abs(ordered[:-1]))
+        return bool((gaps > np.maximum(least, MARGIN * sizes)).all())
+
+
+def margins_of(least: Floats, strict: Floats, apart: Bools) -> Margins | None:
+    """Differences that certainly count, in one cut at least also certainly move an objective; None where none do.
+
+    Cuts whose numbers are_apart need none, since with them any difference counts.
+    """
+    moving = np.isfinite(strict)
+    if np.isnan(strict).any() or not moving.any():
+        return None
+    free = apart.copy()
+    if not (moving & ~free).any():
+        free[np.flatnonzero(moving)[-1]] = False
+    with np.errstate(over="ignore"):
+        much = np.maximum(least, np.where(moving, strict, 0.0)) * 1.001 + TINY
+    return Margins(np.where(free, 0.0, much), np.where(free, 0.0, 3.0 * MARGIN))
+
+
+@jit
+def lowered(columns: Floats, much: Floats, share: Floats, count: int, target: Floats) -> None:
+    """The numbers of columns[k, n] that something must not be above, to be better by the margins."""
+    for k in range(much.size):
+        for n in range(count):
+            target[k, n] = columns[k, n] - (much[k] + share[k] * abs(columns[k, n]))
+
+
 class Sieve:
     """What is left of the choices folded in so far, in whatever blocks they came.
 
-    least[k], strict[k] and owner[m] are as in removes.
+    least[k], strict[k] and owner[m] are as in removes. Cuts that are apart have no leaves, and whatever comes, their
+    numbers are_apart.
     """
 
-    def __init__(self, least: Floats, strict: Floats, owner: Ints) -> None:
+    def __init__(self, least: Floats, strict: Floats, owner: Ints, apart: Bools | None = None) -> None:
         self._least, self._strict, self._owner = least, strict, owner
         self._cuts = np.empty((0, len(strict)))
         self._leaves = np.empty((0, len(owner)), np.int64)
@@ -231,6 +303,39 @@ class Sieve:
         self._champions = np.full(NUM_CHAMPIONS, -1, np.int64)
         self._num_waiting = 0
         self._reserve(LEAST_WAITING)
+        margins = None if apart is None else margins_of(least, strict, apart)
+        self._margins = margins if 1 < len(strict) <= MOST_SCREENED else None
+        self._screen: Screen | None = None
+        self._lowered = np.empty((len(strict), 0))
+        self._signs = np.ones(len(strict))
+        self._positions, self._rows = np.empty(0, np.int32), np.empty((0, len(strict)))
+        self._seen = self._cuts
+
+    @property
+    def can_screen(self) -> bool:
+        """Whether a quick look tells of most choices that they are removed."""
+        return self._margins is not None
+
+    @property
+    def has_any(self) -> bool:
+        """Whether anything was folded in."""
+        return len(self._ids) + self._num_waiting > 0
+
+    def screened(self, columns: Floats) -> Positions:
+        """Which choices of columns[k, n] with no nan are not removed at a quick look by what is left so far."""
+        assert self._margins is not None
+        count = columns.shape[1]
+        if self._lowered.shape[1] < count:
+            self._lowered = np.empty((len(columns), count))
+            self._positions, self._rows = np.empty(count + CHUNK, np.int32), np.empty((count + CHUNK, len(columns)))
+        lowered(columns, *self._margins, count, self._lowered)
+        low = self._lowered[:, :count]
+        sample = low[:, :: max(1, count // NUM_SEEN)].T
+        self._seen = np.concatenate([self._seen, sample[~np.isnan(sample).any(axis=1)]])[-2 * NUM_SEEN :]
+        if self._screen is None:
+            self._screen = build_screen(self._cuts, self._seen, self._seen)
+        kept = screened(self._screen, as_columns(list(low)), self._signs, 0, self._positions, self._rows, False)[1]
+        return self._positions[:kept]
 
     def fold(self, cuts: Floats, leaves: Ints, ids: Ints) -> None:
         """Take in a block: cuts[n, k], less being better, leaves[n, m] by their bits, and the ids[n] of the choices."""
@@ -254,11 +359,11 @@ class Sieve:
                 self._owner,
             )
             if self._num_waiting == len(self._waiting):
-                self._settle()
+                self.settle()
 
     def result(self) -> tuple[Floats, Ints, Ints]:
         """The cuts, leaves and ids of what is left, by id."""
-        self._settle()
+        self.settle()
         order = np.argsort(self._ids, kind="stable")
         return self._cuts[order], self._leaves[order], self._ids[order]
 
@@ -266,7 +371,8 @@ class Sieve:
         """Take in what another has left."""
         self.fold(*other.result())
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Compare what waits with what is left, so that a quick look knows all of it."""
         if self._num_waiting == 0:
             return
         order = z_order(self._waiting[: self._num_waiting])
@@ -281,10 +387,11 @@ class Sieve:
         self._cuts, self._leaves, self._ids = cuts[order], leaves[order], ids[order]
         self._boxes = build_tree(self._cuts)
         self._champions[:] = -1
-        self._reserve(max(LEAST_WAITING, len(ids)))
+        self._screen = None
+        self._reserve(max(LEAST_WAITING, 2 * len(ids)))
 
     def _reserve(self, num_rows: int) -> None:
-        """Room for as many waiting rows as are kept: rebuilding then costs each row the same."""
+        """Room for twice as many waiting rows as are kept: rebuilding then costs each row the same."""
         self._waiting = np.empty((num_rows, len(self._strict)))
         self._waiting_leaves = np.empty((num_rows, len(self._owner)), np.int64)
         self._waiting_ids = np.empty(num_rows, np.int64)

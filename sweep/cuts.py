@@ -53,7 +53,8 @@ class Cut:
     the difference from which on rounding cannot turn that round; strict the one from which on an objective is certain
     to change, inf where none is. leaves are the computed values that it is made of; it is one of them when it is not
     put together. Where one of them is nan and the cut is_fatal, an objective is nan too or a condition does not hold;
-    a cut put together may be nan where no leaf is. A number is_exact where it is one value that a double holds.
+    a cut put together may be nan where no leaf is. A number is_exact where it is one value that a double holds,
+    or the negative of one.
     """
 
     expression: ast.expr
@@ -199,16 +200,19 @@ class Group:
                 float(strict[k]),
                 float(least[k]),
                 bool(fatal[k]),
-                isinstance(expression, ast.Name) and self._is_held(expression.id),
+                self._is_exact(expression),
             )
             for k, expression in enumerate(expressions)
             if moves[k]
         )
 
-    def _is_held(self, name: str) -> bool:
-        """Whether doubles hold a value: all numbers, and counts that are not too large."""
-        found = self._whole[name]
-        return self.plan.values[name].kind == "float" or max(abs(found.low), abs(found.high)) < EXACT
+    def _is_exact(self, expression: ast.expr) -> bool:
+        """Whether a cut is a value, or what is left of it below 0, that a double holds: no count that is too large."""
+        match expression:
+            case ast.Name(id=name) | ast.UnaryOp(op=ast.USub(), operand=ast.Name(id=name)):
+                found = self._whole[name]
+                return self.plan.values[name].kind == "float" or max(abs(found.low), abs(found.high)) < EXACT
+        return False
 
     def _leaves_of(self, expression: ast.expr) -> tuple[str, ...]:
         return tuple(sorted(self._names(expression) & self._spread.keys()))

@@ -111,8 +111,9 @@ class Plan:
 
     columns are inputs or metrics; conditions on inputs are decided before anything else of a block is computed. What
     has fewer points than largest_table over the axes it varies along is computed once. innermost are axes (by their
-    places in the space) that change fastest, whatever that costs. patience is how long a walk over arrays may take
-    before compiling is sooner: 1 for a plan by itself, REPEATED for one of many whose loops are the same.
+    places in the space) that change fastest, whatever that costs, and beside those that do after one other. patience is
+    how long a walk over arrays may take before compiling is sooner: 1 for a plan by itself, REPEATED for one of many
+    whose loops are the same.
     GraphError for a name that nothing declares.
     """
 
@@ -123,10 +124,11 @@ class Plan:
         largest_table: float = TABLE_POINTS,
         innermost: Sequence[int] = (),
         *,
+        beside: Sequence[int] = (),
         patience: float = 1.0,
     ) -> None:
         self.space = space
-        self._innermost = tuple(innermost)
+        self._innermost, self._beside = tuple(innermost), tuple(beside)
         self._largest_table = largest_table
         self.columns = tuple(dict.fromkeys(columns))  # inputs and metrics; axes come with every row
         drawn = catalogue.KINDS["law_draw"].sets  # a quantile gives them every draw's values, whatever they are here
@@ -235,21 +237,20 @@ class Plan:
         """The order of the walk that costs least: what costs much depends on what is outside, a long axis innermost."""
         weights = [sum(n + ns for spread, (n, ns) in self._work.items() if a in spread) for a in range(self._num_axes)]
         heaviest = sorted(range(self._num_axes), key=lambda a: (-weights[a], -len(self.space.axes[a]), a))
-        tails: list[tuple[int, ...]] = [(a,) for a in range(self._num_axes)] or [()]
+        tails = [(*self._beside, a) for a in range(self._num_axes) if a not in self._beside] or [self._beside]
         if self._innermost:
             tails = [self._innermost]
         orders = [(*(a for a in heaviest if a not in tail), *tail) for tail in tails]
         costs = [self._walking(order, self._whole(order)) for order in orders]
         order, cost = min(zip(orders, costs, strict=True), key=lambda found: found[1])
         if cost > WORTH_ORDERING_NS:
-            order = self._bettered(order, cost)
+            order = self._bettered(order, cost, len(tails[0]))
         return order, self._cut(order)
 
-    def _bettered(self, order: tuple[int, ...], cost: float) -> tuple[int, ...]:
-        """An order in which no two neighbours that are not innermost change places for the better."""
-        last = len(order) - max(1, len(self._innermost))
+    def _bettered(self, order: tuple[int, ...], cost: float, inside: int) -> tuple[int, ...]:
+        """An order in which no two neighbours outside the innermost ones change places for the better."""
         k = 0
-        while k + 1 < last:
+        while k + 1 < len(order) - inside:
             swapped = (*order[:k], order[k + 1], order[k], *order[k + 2 :])
             found = self._walking(swapped, self._whole(swapped))
             if found < cost:

@@ -76,6 +76,19 @@ def extremes(values: npt.NDArray[Any], finite: bool = False) -> Interval:
     return found if values.dtype == np.float64 else plain(rounded(found))
 
 
+NOTHING = Interval(np.inf, -np.inf)
+
+
+def around(a: Interval, b: Interval) -> Interval:
+    """What lies in either."""
+    return Interval(min(a.low, b.low), max(a.high, b.high), a.unsure or b.unsure)
+
+
+def lies_within(a: Interval, b: Interval) -> bool:
+    """Whether all that lies in one lies in the other."""
+    return bool(b.low <= a.low and a.high <= b.high and (b.unsure or not a.unsure))
+
+
 def plain(found: Interval) -> Interval:
     """An interval of Python's own numbers: reckoning with single ones of NumPy takes ten times as long."""
     return Interval(*(x.item() if hasattr(x, "item") else x for x in found))

@@ -10,9 +10,9 @@ agree in everything a question sees are kept together under one place of the axi
 from __future__ import annotations
 
 import ast
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice, product
 from math import prod
 from typing import Any
 
@@ -23,22 +23,28 @@ from kernels.boxtree import z_order
 from kernels.graph import Metric
 from kernels.intervals import Interval
 from kernels.language import Formula
+from kernels.pareto import RunningFrontier
 from kernels.quantiles import quantile_of
-from kernels.sifting import SELDOM, Sieve, among_siblings, stand_up
+from sweep.boxes import Points
 from sweep.cuts import MOST_CUTS, Cut, TooLarge
 from sweep.designs import places
 from sweep.evaluator import Evaluator
-from sweep.execute import Worker, chunks, design_ids, each
+from sweep.execute import Worker, chunks, each
 from sweep.grouping import best_group
 from sweep.plan import REPEATED, Plan
 from sweep.question import Finding, Members, Question, Thinned, targets, untouched
-from sweep.ranges import extremes
+from sweep.ranges import NOTHING, around, extremes, lies_within
 from sweep.space import Axis, Space
+from sweep.survivors import MOST_SIBLINGS, Survivors, survivors
 
 Ints = npt.NDArray[np.int64]
 
 LARGEST_SCAN = 1 << 26  # a space of fewer points is walked sooner than it is thought about
-MOST_SIBLINGS = 1 << 12  # records that are compared with each other before anything else
+LEAST_GUESSED = 1 << 20  # choices of a group of which not all are looked at to know what its values lie between
+SAMPLE = 1 << 12  # of them that are
+TRIED = 1 << 14  # designs of a long axis by which each of its places may be seen to be needed
+MOST_DESIGNS = 32  # beside which all places of an axis are tried
+WIDER = 0.1  # by which share of its ends a guess is wider than the sample
 
 
 def thinned(space: Space, threads: int | None = None, least: int | None = None) -> Thinned:
@@ -51,7 +57,8 @@ def thinned(space: Space, threads: int | None = None, least: int | None = None) 
     if not _is_reasonable(space):
         return found
     question = Question(found)
-    for axis in [axis.name for axis in space.axes]:
+    needed = _all_needed(question)
+    for axis in [axis.name for axis in space.axes if axis.name not in needed]:
         if not question.found.points:  # no choice along some axis meets the conditions
             return question.found
         smaller = _alone(question, axis, threads)
@@ -88,6 +95,47 @@ def _is_reasonable(space: Space) -> bool:
     """Whether there are designs, and what is asked is computed design by design, as a quantile is not."""
     plan = Plan(space, [target.name for target in targets(space) if not target.is_condition])
     return plan.points > 0 and not any(v.node and quantile_of(v.node.formula) for v in plan.values.values())
+
+
+def _all_needed(question: Question) -> set[str]:
+    """Axes of which each place is seen to be as good as no other: in some design, whatever else is the same.
+
+    None of these can be left out, and to see it takes less than to look for what is certain.
+    """
+    space, draw = question.space, np.random.default_rng(TRIED)
+    tried = [k for k, axis in enumerate(space.axes) if 1 < len(axis) <= TRIED and not question.inside(frozenset([k]))]
+    sizes = np.array([len(axis) for axis in space.axes])
+    places: list[Ints] = []
+    for k in tried:
+        count = min(MOST_DESIGNS, max(1, TRIED // sizes[k]))
+        designs = np.repeat(draw.integers(sizes[:, None], size=(len(sizes), count)), sizes[k], axis=1)
+        designs[k] = np.arange(designs.shape[1]) % sizes[k]
+        places.append(designs)
+    if not places:
+        return set()
+    signs = {target.name: target.sign for target in question.targets if not target.is_condition}
+    at = np.concatenate(places, axis=1)
+    values = np.full((at.shape[1], len(signs)), np.nan)
+    for found, positions in Points(space, list(signs)).at(at):
+        values[positions] = np.stack([sign * found[name] for name, sign in signs.items()], axis=1)
+    ends = np.cumsum([designs.shape[1] for designs in places])
+    return {
+        space.axes[k].name
+        for k, of_axis in zip(tried, np.split(values, ends[:-1]), strict=True)
+        if _is_each_needed(of_axis.reshape(-1, sizes[k], len(signs)))
+    }
+
+
+def _is_each_needed(values: npt.NDArray[np.float64]) -> bool:
+    """Whether each choice is in one of values[designs, choices, k] at least as good as no other."""
+    needed = np.zeros(values.shape[1], np.bool_)
+    for rows in values:
+        frontier = RunningFrontier(values.shape[2], ties="one")
+        frontier.fold(rows, np.arange(len(rows)))
+        needed[frontier.ids[frontier.counts == 1]] = True
+        if needed.all():
+            return True
+    return False
 
 
 def _alone(question: Question, name: str, threads: int | None) -> Thinned:
@@ -142,17 +190,14 @@ def _sifted(question: Question, axes: frozenset[int], threads: int | None) -> Th
     group = question.group(axes, question.ranges)
     if len(group.leaves) > 2 * MOST_CUTS:
         return found
-    finite, whole, seen = _leaf_ranges(question, axes, group.leaves, threads)
-    group = question.group(axes, question.ranges.with_found(finite), question.ranges.with_found(whole))
     try:
-        cuts = group.cuts
+        sifted = _walked(question, axes, group.leaves, threads)
     except TooLarge:
         return found
-    if all(cut.direction == 0 for cut in cuts) and len(axes) == 1 and not question.inside(axes):
+    if sifted is None:
         return found
-    subspace, columns = _subspace(question, axes, cuts)
-    survivors, cut_rows, leaf_rows = _survivors(subspace, cuts, columns, threads)
-    seen += prod(len(axis) for axis in subspace.axes)
+    subspace, left, seen = sifted
+    survivors, cut_rows, leaf_rows = left.ids, left.cuts, left.leaves
     first, starts, member_rows = _classes(cut_rows, leaf_rows)
     if len(order) > 1 and len(first):  # what is alike in every cut stands together: runs of it have narrow bounds
         along = z_order(np.ascontiguousarray(cut_rows[first]))
@@ -179,6 +224,42 @@ def _sifted(question: Question, axes: frozenset[int], threads: int | None) -> Th
     return smaller if len(first) < choices else replace(found, evaluated=smaller.evaluated)
 
 
+def _walked(
+    question: Question, axes: frozenset[int], leaves: Sequence[str], threads: int | None
+) -> tuple[Space, Survivors, int] | None:
+    """A group's choices, those that are left, and how many were evaluated; None where nothing is known of any cut.
+
+    What its cuts mean depends on what its values lie between. Of a large group that is guessed, and looked at while it
+    is sifted: a guess that was right is as good as what is known, and spares a walk.
+    """
+    subspace = question.subspace(axes)
+    plan = Plan(subspace, leaves, patience=REPEATED)
+    evaluator = Evaluator(plan)
+    tables = _tables(plan, evaluator, leaves)
+    finite = {name: extremes(values, finite=True) for name, values in tables.items()}
+    whole = {name: extremes(values) for name, values in tables.items()}
+    streamed = [name for name in leaves if name not in finite]
+    guess = _guessed(subspace, streamed) if streamed and plan.points >= LEAST_GUESSED else None
+    seen = 0
+    while True:
+        if streamed and guess is None:
+            some, every = _ranges_of_walk(evaluator, streamed, threads)
+            seen += plan.points
+        else:
+            some, every = guess or ({}, {})
+        known = question.ranges.with_found(finite | some), question.ranges.with_found(whole | every)
+        cuts = question.group(axes, *known).cuts
+        if all(cut.direction == 0 for cut in cuts) and len(axes) == 1 and not question.inside(axes):
+            return None
+        choices, columns = _subspace(question, axes, cuts)
+        left = survivors(choices, cuts, columns, streamed if guess else (), tables, threads)
+        seen += plan.points
+        pairs = [(left.finite, some), (left.whole, every)] if guess else []
+        if all(lies_within(found[name], ends[name]) for found, ends in pairs for name in streamed):
+            return choices, left, seen
+        guess = None
+
+
 def _subspace(question: Question, axes: frozenset[int], cuts: Sequence[Cut]) -> tuple[Space, list[str]]:
     """The choices, with a metric for every cut that is put together; and the columns that hold the cuts."""
     metrics, columns = [], []
@@ -193,27 +274,22 @@ def _subspace(question: Question, axes: frozenset[int], cuts: Sequence[Cut]) -> 
     return question.subspace(axes, metrics), columns
 
 
-def _leaf_ranges(
-    question: Question, axes: frozenset[int], leaves: Sequence[str], threads: int | None
-) -> tuple[dict[str, Interval], dict[str, Interval], int]:
-    """The extremes of the values of a group over its own choices: finite ones and all; how many choices that took."""
-    subspace = question.subspace(axes)
-    plan = Plan(subspace, leaves, patience=REPEATED)
-    evaluator = Evaluator(plan)
-    finite: dict[str, Interval] = {}
-    whole: dict[str, Interval] = {}
-    streamed: list[str] = []
+def _tables(plan: Plan, evaluator: Evaluator, leaves: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Those values of a group that are tables."""
+    found: dict[str, npt.NDArray[Any]] = {}
     for name in leaves:
         value = plan.values[name]
-        if not value.is_table:
-            streamed.append(name)
-            continue
-        place = evaluator.place(name)
-        cells = evaluator.tables[place : place + prod(plan.box.sizes[a] for a in value.axes)]
-        held = cells.view(np.float64) if value.kind == "float" else cells
-        finite[name], whole[name] = extremes(held, finite=True), extremes(held)
-    if not streamed:
-        return finite, whole, 0
+        if value.is_table:
+            place = evaluator.place(name)
+            cells = evaluator.tables[place : place + prod(plan.box.sizes[a] for a in value.axes)]
+            found[name] = cells.view(np.float64) if value.kind == "float" else cells
+    return found
+
+
+def _ranges_of_walk(
+    evaluator: Evaluator, streamed: Sequence[str], threads: int | None
+) -> tuple[dict[str, Interval], dict[str, Interval]]:
+    """The extremes of the others, found by looking at all choices: finite ones and all."""
 
     def extent(worker: Worker, run: range) -> list[tuple[Interval, Interval]]:
         ends = [(NOTHING, NOTHING)] * len(streamed)
@@ -223,106 +299,38 @@ def _leaf_ranges(
                     column = worker.column(name)
                     found = extremes(column, finite=True)
                     every = extremes(column) if found.unsure or not np.isfinite(column).all() else found
-                    some = ends[k][0] if found.unsure else _around(ends[k][0], found)
-                    ends[k] = some, _around(ends[k][1], every)
+                    some = ends[k][0] if found.unsure else around(ends[k][0], found)
+                    ends[k] = some, around(ends[k][1], every)
         return ends
 
-    for ends in each(evaluator, extent, chunks(plan), threads):
+    finite, whole = dict.fromkeys(streamed, NOTHING), dict.fromkeys(streamed, NOTHING)
+    for ends in each(evaluator, extent, chunks(evaluator.plan), threads):
         for name, (some, every) in zip(streamed, ends, strict=True):
-            finite[name] = _around(finite.get(name, NOTHING), some)
-            whole[name] = _around(whole.get(name, NOTHING), every)
-    for name in streamed:
-        if not finite[name].low <= finite[name].high:
-            finite[name] = Interval(-np.inf, np.inf, True)
-        if not whole[name].low <= whole[name].high:
-            whole[name] = Interval(-np.inf, np.inf, True)
-    return finite, whole, plan.points
+            finite[name], whole[name] = around(finite[name], some), around(whole[name], every)
+    for found, odd in ((finite, Interval(-np.inf, np.inf, True)), (whole, Interval(-np.inf, np.inf, True))):
+        found |= {name: odd for name, ends in found.items() if not ends.low <= ends.high}
+    return finite, whole
 
 
-NOTHING = Interval(np.inf, -np.inf)
+def _guessed(subspace: Space, streamed: Sequence[str]) -> tuple[dict[str, Interval], dict[str, Interval]] | None:
+    """What values of a group seem to lie between, by its corners and a sample: finite ones, all. None where none is."""
+    sizes = [len(axis) for axis in subspace.axes]
+    corners = [np.array(at) for at in islice(product(*({0, size - 1} for size in sizes)), SAMPLE)]
+    drawn = np.random.default_rng(SAMPLE).integers(np.array(sizes)[:, None], size=(len(sizes), SAMPLE))
+    at = np.concatenate([np.stack(corners, axis=1), drawn], axis=1)
+    finite, whole = dict.fromkeys(streamed, NOTHING), dict.fromkeys(streamed, NOTHING)
+    for values, _ in Points(subspace, streamed).at(at):
+        for name in streamed:
+            some, every = extremes(values[name], finite=True), extremes(values[name])
+            finite[name] = finite[name] if some.unsure else around(finite[name], some)
+            whole[name] = around(whole[name], every)
+    if not all(ends.low <= ends.high for ends in finite.values()):
+        return None
+    return {n: _wider(e) for n, e in finite.items()}, {n: _wider(e) for n, e in whole.items()}
 
 
-def _around(a: Interval, b: Interval) -> Interval:
-    """What lies in either."""
-    return Interval(min(a.low, b.low), max(a.high, b.high), a.unsure or b.unsure)
-
-
-def _bits(values: npt.NDArray[Any]) -> Ints:
-    """Values as whole numbers that are equal when they are the same to the bit."""
-    return values.view(np.int64) if values.dtype == np.float64 else values.astype(np.int64)
-
-
-def _survivors(
-    subspace: Space, cuts: Sequence[Cut], columns: Sequence[str], threads: int | None
-) -> tuple[Ints, npt.NDArray[np.float64], Ints]:
-    """Ids, within the subspace, of the choices that are left, by id; their cuts, less being better; their leaves."""
-    together = [(k, leaf) for k, cut in enumerate(cuts) if not cut.is_exact for leaf in cut.leaves]
-    leaves = list(dict.fromkeys(leaf for _, leaf in together))
-    least = np.array([cut.least for cut in cuts])
-    strict = np.array([cut.strict if cut.direction else np.nan for cut in cuts])
-    signs = [float(cut.direction or 1) for cut in cuts]
-    owner = np.array([k for k, _ in together], np.int64)
-    place = np.array([leaves.index(leaf) for _, leaf in together], np.int64)
-    decides = [k for k, cut in enumerate(cuts) if cut.is_fatal and cut.is_exact]
-    # a cut put together may be nan where the formula, which is written otherwise, is not: then its values decide
-    fatal = {leaf for cut in cuts if cut.is_fatal and not cut.is_exact for leaf in cut.leaves}
-    records = [k for k, axis in enumerate(subspace.axes) if axis.is_words and len(axis) > 1]
-    siblings = prod(len(subspace.axes[k]) for k in records)
-    records = records if 1 < siblings <= MOST_SIBLINGS else []
-    plan = Plan(subspace, [*columns, *leaves], innermost=records, patience=REPEATED)
-    unknown = [m for m, leaf in enumerate(leaves) if leaf in fatal and plan.values[leaf].kind == "float"]
-    evaluator = Evaluator(plan)
-    local = threading.local()
-    sieves: list[Sieve] = []
-    aside: list[tuple[npt.NDArray[np.float64], Ints, Ints]] = []
-
-    def fold(worker: Worker, run: range) -> None:
-        if not hasattr(local, "sieve"):
-            local.sieve = Sieve(least, strict, owner)
-            sieves.append(local.sieve)
-            local.remover = np.full(siblings, -1, np.int64), np.full(siblings, SELDOM, np.int64)
-        for block in run:
-            count = worker.visit(block)
-            if not count:
-                continue
-            ids = worker.walk_ids(block)
-            held = np.empty((len(columns), count))
-            for k, name in enumerate(columns):
-                held[k] = worker.column(name)
-                if signs[k] < 0.0:
-                    np.negative(held[k], out=held[k])
-            bits = np.empty((len(leaves), count), np.int64)
-            for m, name in enumerate(leaves):
-                bits[m] = _bits(worker.column(name))
-            rows, row_leaves = np.empty((count + 1, len(columns))), np.empty((count + 1, len(owner)), np.int64)
-            picked = np.empty(count + 1, np.int64)
-            finite = stand_up(held, bits, place, rows, row_leaves, picked)
-            if (
-                finite < count
-            ):  # what is not finite is no better and no worse; what an objective or condition has no use for is gone
-                gone = np.isnan(held[decides]).any(axis=0) | np.isnan(bits[unknown].view(np.float64)).any(axis=0)
-                if finite + int(gone.sum()) < count:
-                    odd = ~np.isfinite(held).all(axis=0) & ~gone
-                    aside.append((held[:, odd].T, bits[:, odd].T[:, place], ids[odd]))
-            rows, row_leaves, picked = rows[:finite], row_leaves[:finite], picked[:finite]
-            if records:
-                tile, sibling = np.divmod(worker.positions[picked].astype(np.int64), siblings)
-                remover, rested = local.remover
-                left = among_siblings(rows, row_leaves, tile, sibling, remover, rested, least, strict, owner)
-                rows, row_leaves, picked = rows[left], row_leaves[left], picked[left]
-            local.sieve.fold(rows, row_leaves, ids[picked])
-
-    runs = list(chunks(plan, plan.box.points))  # in no order: along an axis that improves things all would stay a while
-    np.random.default_rng(len(runs)).shuffle(runs)
-    for _ in each(evaluator, fold, runs, threads):
-        pass
-    merged = Sieve(least, strict, owner)
-    for sieve in sieves:
-        merged.merge(sieve)
-    rows, held, walked = (np.concatenate(parts) for parts in zip(merged.result(), *aside, strict=True))
-    ids = design_ids(plan, walked)
-    order = np.argsort(ids, kind="stable")
-    return ids[order], rows[order], held[order]
+def _wider(ends: Interval) -> Interval:
+    return Interval(ends.low - WIDER * abs(ends.low), ends.high + WIDER * abs(ends.high), ends.unsure)
 
 
 def _classes(cuts: npt.NDArray[np.float64], leaves: Ints) -> tuple[Ints, Ints, Ints]:

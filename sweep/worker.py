@@ -49,15 +49,20 @@ class Worker:
             return int(_visit(*arguments))
 
     @property
-    def _held(self) -> int:
-        """How many points of the block hold."""
+    def held(self) -> int:
+        """How many points of the block meet all conditions."""
         return int(self.state.words[HELD])
+
+    @property
+    def points(self) -> int:
+        """How many points the block has."""
+        return int(self.state.words[POINTS])
 
     @property
     def positions(self) -> Cells:
         """The places in the block of the points that hold (int32), in order."""
-        every = self._held == self.state.words[POINTS]
-        return (self._all if every else self.state.positions)[: self._held]
+        every = self.held == self.state.words[POINTS]
+        return (self._all if every else self.state.positions)[: self.held]
 
     def dtype(self, name: str) -> type[np.generic]:
         """The type of a column: places on an axis take half of what counts do."""
@@ -73,13 +78,17 @@ class Worker:
         out, when given, is as long as positions, and is filled.
         """
         if out is None:
-            out = np.empty(self._held, self.dtype(name))
+            out = np.empty(self.held, self.dtype(name))
         self._gather({name: out})
         return out
 
+    def read(self, found: Mapping[str, Cells]) -> None:
+        """Fill columns of a block by name, each of its dtype and as long as positions."""
+        self._gather(found)
+
     def design_ids(self) -> Cells:
         """Design ids (mixed radix in the axes as written) of the points that hold."""
-        out = np.empty(self._held, np.int64)
+        out = np.empty(self.held, np.int64)
         self._gather({DESIGN_ID: out})
         return out
 
@@ -120,7 +129,7 @@ class Worker:
         if self.evaluator.compiled:
             gather_rows(self._program, self.state, *self._targets(found))
             return
-        every = self._held == self.state.words[POINTS]
+        every = self.held == self.state.words[POINTS]
         for name, out in found.items():
             if name == DESIGN_ID:
                 _ids_into(self._program, self.state, out)

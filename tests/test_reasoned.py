@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sweep import along, boxes, exactcheck, reaching, thinning
+from kernels import sifting
+from sweep import along, boxes, exactcheck, reaching, survivors, thinning
 from sweep.best import best
 from sweep.exactcheck import by_hand
 from sweep.execute import Evaluator, Worker, rows
@@ -41,6 +42,16 @@ def put_to_work(seed: int) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(thinning, "best_group", any_group)
+        patch.setattr(thinning, "LEAST_GUESSED", 1 if seed % 2 else 10**9)
+        patch.setattr(thinning, "SAMPLE", 1 + seed % 6)  # so few that guesses are wrong
+        patch.setattr(thinning, "TRIED", seed % 40)
+        patch.setattr(survivors, "LEAST_SEEDED", 1 if seed % 4 < 2 else 10**9)
+        patch.setattr(survivors, "SEEDS", 1 + seed % 9)
+        patch.setattr(survivors, "PROBED", 7)
+        patch.setattr(survivors, "MOST_LEFT", 2.0 if seed % 3 else 0.3)
+        patch.setattr(survivors, "LEAST_LONG", 2)
+        patch.setattr(survivors, "COMPARED", 3)
+        patch.setattr(sifting, "LEAST_WAITING", 1 + seed % 5)
         patch.setattr(along, "LEAST_PLACES", 2)
         patch.setattr(along, "CHOICES", 1 + seed % 5)
         patch.setattr(along, "SOME", 1 + seed % 3)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.sifting import MARGIN, Sieve, among_siblings, stand_up
+from kernels.sifting import MARGIN, SELDOM, Sieve, among_siblings, are_apart
 
 pytestmark = pytest.mark.nojit
 
@@ -102,38 +102,69 @@ def test_more_than_wait_at_once_are_settled_on_the_way() -> None:
     sieve._reserve(16)
     for first in range(0, 600, 50):
         sieve.fold(cuts[first : first + 50], many.leaves[first : first + 50], many.ids[first : first + 50])
-        sieve._settle()
+        sieve.settle()
         sieve._reserve(16)
     assert sieve.result()[2].tolist() == many.left()
 
 
+def told_apart(rows: Floats, least: Floats, strict: Floats, alike: npt.NDArray[np.bool_]) -> Choices:
+    """Choices of which equal cuts are made of other values unless they are alike."""
+    owner = np.flatnonzero(~alike)
+    leaves = np.repeat(np.arange(len(rows), dtype=np.int64)[:, None], len(owner), axis=1)
+    return Choices(rows, leaves, least, strict, owner)
+
+
 @settings(deadline=None, max_examples=200)
-@given(st.lists(choices(most=6), min_size=1, max_size=6), st.data())
-def test_among_siblings_only_what_its_own_tile_removes_goes(tiles: list[Choices], data: st.DataObject) -> None:
-    """It may keep what could go, never the other way round; remembered removers are asked tile after tile."""
-    first = tiles[0]
-    num_siblings = 6
-    remover, rested = np.full(num_siblings, -1, np.int64), np.full(num_siblings, 16, np.int64)
-    alike = [t for t in tiles if t.cuts.shape[1] == first.cuts.shape[1] and t.leaves.shape[1] == first.leaves.shape[1]]
-    rows, held = np.concatenate([t.cuts for t in alike]), np.concatenate([t.leaves for t in alike])
-    tile = np.repeat(np.arange(len(alike)), [len(t.cuts) for t in alike])
-    sibling = np.concatenate(
-        [sorted(data.draw(st.permutations(range(num_siblings)))[: len(t.cuts)]) for t in alike]
-    ).astype(np.int64)
-    left = among_siblings(rows, held, tile, sibling, remover, rested, first.least, first.strict, first.owner)
-    whole = Choices(rows, held, first.least, first.strict, first.owner)
-    for i in np.flatnonzero(~left):
-        assert any(whole.is_removed_by(int(i), int(c)) for c in np.flatnonzero(tile == tile[i]))
-    for t in range(len(alike)):  # someone of every tile stays
-        assert left[tile == t].any()
+@given(st.lists(choices(most=40), min_size=1, max_size=6), st.integers(1, 3), st.integers(1, 3), st.data())
+def test_among_siblings_only_what_its_own_tile_removes_goes(
+    tiles: list[Choices], num_siblings: int, inner: int, data: st.DataObject
+) -> None:
+    """It may keep what could go, never the other way round; what was looked at with all others is what they leave."""
+    rule = tiles[0]
+    rows = np.concatenate([t.cuts for t in tiles if t.cuts.shape[1] == rule.cuts.shape[1]])
+    size = num_siblings * inner
+    rows = rows[: len(rows) // size * size]
+    alike = np.array(data.draw(st.tuples(*[st.booleans()] * rows.shape[1])))
+    finite = np.array([data.draw(st.sampled_from([True, True, True, False])) for _ in rows], np.bool_)
+    whole = told_apart(rows, rule.least, rule.strict, alike)
+    columns, left = np.ascontiguousarray(rows.T), np.ones(len(rows), np.bool_)
+    remover, rested = np.full(num_siblings, -1, np.int64), np.full(num_siblings, SELDOM, np.int64)
+    given_ = columns, finite, num_siblings, inner, remover, rested, rule.least, rule.strict, alike, left
+    among_siblings(*given_)
+    for i in range(len(rows)):
+        own = range(i // size * size + i % inner, (i // size + 1) * size, inner)
+        removed = finite[i] and any(finite[c] and whole.is_removed_by(i, c) for c in own)
+        assert removed or left[i]
+        assert i >= size or left[i] != removed
 
 
-def test_rows_that_are_not_finite_are_passed_over() -> None:
-    columns = np.array([[1.0, np.nan, 3.0, np.inf], [5.0, 6.0, -np.inf, 8.0]])
-    bits = np.array([[10, 20, 30, 40]])
-    rows, held, picked = np.empty((5, 2)), np.empty((5, 2), np.int64), np.empty(5, np.int64)
-    assert stand_up(columns, bits, np.array([0, 0]), rows, held, picked) == 1
-    assert (rows[0].tolist(), held[0].tolist(), picked[0]) == ([1.0, 5.0], [10, 10], 0)
+@settings(deadline=None, max_examples=300)
+@given(choices(most=120), st.data())
+def test_what_a_quick_look_leaves_out_is_removed_for_certain(given_: Choices, data: st.DataObject) -> None:
+    alike = np.array(data.draw(st.tuples(*[st.booleans()] * given_.cuts.shape[1])))
+    rows, strict = given_.cuts, np.where(np.isnan(given_.strict), 0.0, given_.strict)
+    apart = [are_apart(column, least) for column, least in zip(rows.T, given_.least, strict=True)]
+    alike &= np.array(apart)
+    whole = told_apart(rows, given_.least, strict, alike)
+    sieve = Sieve(whole.least, whole.strict, whole.owner, alike)
+    half = len(rows) // 2
+    sieve.fold(rows[:half], whole.leaves[:half], whole.ids[:half])
+    sieve.settle()
+    if not sieve.can_screen:
+        assert rows.shape[1] == 1 or not np.isfinite(strict).any()
+        return
+    kept = set(sieve.screened(np.ascontiguousarray(rows[half:].T)).tolist())
+    for i in set(range(len(rows) - half)) - kept:
+        assert any(whole.is_removed_by(half + i, c) for c in range(half))
+
+
+def test_a_quick_look_tells_of_most() -> None:
+    draw = np.random.default_rng(3)
+    rows, none = draw.random((20_000, 3)), np.empty((20_000, 0), np.int64)
+    sieve = Sieve(np.zeros(3), np.zeros(3), np.empty(0, np.int64), np.array([True, False, False]))
+    sieve.fold(rows[:10_000], none[:10_000], np.arange(10_000))
+    sieve.settle()
+    assert len(sieve.screened(np.ascontiguousarray(rows[10_000:].T))) < 1_000
 
 
 def test_numbers_a_last_place_apart_remove_nothing() -> None:
