@@ -1,7 +1,8 @@
 """The choices along some axes that no other is certain to beat, found in one walk over all of them.
 
-Records are compared first: of choices that differ in nothing else few are worth more. What is left is held against all
-that was found so far (kernels.sifting).
+A quick look at a table of what is left so far removes most; where a sample says that it would not, records are compared
+first, since of choices that differ in nothing else few are worth more. What stays is held against all that is left
+(kernels.sifting).
 """
 
 from __future__ import annotations
@@ -69,9 +70,7 @@ def survivors(
     """
     walk = _Walk(space, cuts, columns, watched, tables)
     runs = list(chunks(walk.plan, walk.plan.box.points))
-    np.random.default_rng(len(runs)).shuffle(
-        runs
-    )  # in order, along an axis that improves things, all would stay a while
+    np.random.default_rng(len(runs)).shuffle(runs)  # along an axis that improves things all would stay a while
     for _ in each(walk.evaluator, walk.fold, runs, threads):
         pass
     return walk.result()
