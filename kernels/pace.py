@@ -28,8 +28,8 @@ class Pace(NamedTuple):
 
 # Measured on a server of 2023, in a cache; an operation takes from 0.5 to 5.
 OVER_ARRAYS = Pace(0.0, 2.0, 2.0, 2.0, 70.0, 20_000.0, 5e6)
-# Medians over the loops of lifetime_usd and loss_nats, of blocks that fit in the second-level cache of a 2024 server:
-# a loop of one division is 0.35 and one of five 1.8, two roots add 1 and a power 15; 57 and 105 search.
+# About what loops of lifetime_usd and loss_nats took on a server of 2024, of blocks of 20,000 to 60,000 cells, one by
+# one: a division 0.35 with writing it, five 1.8, two roots 1 more, a power 8 to 23, the two that search 56 and 105.
 IN_LOOPS = Pace(0.2, 0.04, 0.25, 0.4, 14.0, 80.0, 1e4)
 
 

@@ -316,11 +316,6 @@ class Sieve:
         """Whether a quick look tells of most choices that they are removed."""
         return self._margins is not None
 
-    @property
-    def has_any(self) -> bool:
-        """Whether anything was folded in."""
-        return len(self._ids) + self._num_waiting > 0
-
     def screened(self, columns: Floats) -> Positions:
         """Which choices of columns[k, n] with no nan are not removed at a quick look by what is left so far."""
         assert self._margins is not None

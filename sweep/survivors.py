@@ -233,9 +233,12 @@ class _Walk:
     def fold(self, worker: Worker, run: range) -> None:
         """Take in the choices of these blocks."""
         if not hasattr(self._local, "found"):
-            sieve = self._sown.pop() if self._sown else self._sieve()
-            if self._screens and not sieve.has_any:
-                self._sow(sieve)
+            try:
+                sieve = self._sown.pop()
+            except IndexError:  # another thread has it
+                sieve = self._sieve()
+                if self._screens:
+                    self._sow(sieve)
             self._local.found = _Thread(sieve, self._siblings, self._watched, len(self._columns))
             self._threads.append(self._local.found)
         for block in run:
