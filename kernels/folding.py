@@ -50,10 +50,10 @@ def load_held(
 @jit_uncounted
 def flush(
     state: State, block: int, points: int, screen: Screen, room: Room, filled: int, which: Any, rows: Any, ids: Any,
-    count: int,
+    count: int, each_other: bool,
 ) -> int:  # fmt: skip
     """Sift the rows gathered in room.chunk and write what is left behind the first count rows; how many there are."""
-    kept = sift_chunk(screen, room, without_beaten_groups(screen, room, filled, FINE_GROUP), True)
+    kept = sift_chunk(screen, room, without_beaten_groups(screen, room, filled, FINE_GROUP), each_other)
     all_hold = state.words[HELD] == state.words[POINTS]
     for m in range(kept):
         place = which[room.places[room.left[m]]]
@@ -68,7 +68,7 @@ def flush(
 def sift_walk(
     loops: Any, program: Program, state: State, at: Any, stop: int, points: int, columns: Any, is_whole: Any,
     signs: Any, groups: Groups, leasts: Any, families: Families, closed: Any, screen: Screen, room: Room, which: Any,
-    lying: Any, seen: Any, rows: Any, ids: Any,
+    lying: Any, seen: Any, rows: Any, ids: Any, each_other: bool,
 ) -> int:  # fmt: skip
     """Fill rows[p, k] and ids[p] with what, of the blocks up to stop, nothing known beats; how many there are.
 
@@ -79,7 +79,7 @@ def sift_walk(
     them.
 
     Groups of rows are first judged by the best of each objective among their points, whether these hold or not; what
-    known rows beat there is not even gathered.
+    known rows beat there is not even gathered. each_other: rows that are left may beat each other too.
     """
     count = NONE
     num_objectives = columns.shape[0]
@@ -127,7 +127,7 @@ def sift_walk(
                 if corner_is_beaten(screen, room):
                     continue
             if filled + size > CHUNK or count + filled + size > rows.shape[0]:
-                count = flush(state, at[BLOCK], points, screen, room, filled, which, rows, ids, count)
+                count = flush(state, at[BLOCK], points, screen, room, filled, which, rows, ids, count, each_other)
                 filled = NONE
                 if count + size > rows.shape[0]:
                     at[NEXT] = group - groups.firsts[shape]
@@ -141,7 +141,7 @@ def sift_walk(
             for i in range(size):
                 which[filled + i] = first + i
             filled += size
-        count = flush(state, at[BLOCK], points, screen, room, filled, which, rows, ids, count)
+        count = flush(state, at[BLOCK], points, screen, room, filled, which, rows, ids, count, each_other)
         at[BLOCK] += 1
         at[NEXT] = -1
     return count
@@ -154,12 +154,14 @@ class Walk:
     """A run of blocks of a plan, and how far it has been sifted.
 
     loops, program and state are those of kernels.driver; columns are numbers of the program's columns, is_whole says
-    which of them hold whole numbers, signs are 1 to minimise and -1 to maximise.
+    which of them hold whole numbers, signs are 1 to minimise and -1 to maximise. each_other: rows may beat each other
+    too, and not only known ones them.
     """
 
     def __init__(
-        self, loops: Any, program: Program, state: State, points: int, columns: Any, is_whole: Any, signs: Any
-    ) -> None:
+        self, loops: Any, program: Program, state: State, points: int, columns: Any, is_whole: Any, signs: Any,
+        each_other: bool,
+    ) -> None:  # fmt: skip
         self._walk = loops, program, state
         self._points = points
         self._columns = np.asarray(columns, np.int64)
@@ -177,11 +179,17 @@ class Walk:
         self.seen = np.full((NUM_SEEN, len(self._columns)), np.nan)
         self._at = np.zeros(6, np.int64)
         self._stop = 0
+        self._each_other = each_other
 
     def enter(self, blocks: range) -> None:
         """Begin these consecutive blocks."""
         self._at[[BLOCK, NEXT, HELD_BEFORE, NOTED]] = blocks.start, -1, 0, -1
         self._stop = blocks.stop
+
+    def enter_visited(self, block: int) -> None:
+        """Begin a block that was just visited."""
+        self._at[[BLOCK, NEXT, ROWS, HELD_BEFORE, NOTED]] = block, 0, 0, 0, -1
+        self._stop = block + 1
 
     @property
     def done(self) -> bool:
@@ -196,5 +204,5 @@ class Walk:
     def sift(self, screen: Screen, rows: Any, ids: Any) -> int:
         """Fill rows[p, k] and ids[p] with survivors, as many as there is room for; how many there are."""
         walk: Any = *self._walk, self._at, self._stop, self._points, self._columns, self._is_whole, self._signs
-        arguments: Any = *walk, *self.grouped, screen, *self._room, self.seen, rows, ids
+        arguments: Any = *walk, *self.grouped, screen, *self._room, self.seen, rows, ids, self._each_other
         return int(sift_walk(*arguments))

@@ -156,3 +156,29 @@ def note_leasts(
                 leasts[s] = least_of(state.floats, start + origin, size)
             else:
                 leasts[s] = -greatest_of(state.floats, start + origin, size)
+
+
+@jit_uncounted
+def note_ends(program: Program, state: State, groups: Groups, columns: Any, is_whole: Any, ends: Any) -> None:
+    """Into ends[j] what all values of a column in the block lie between, nan apart, and how many of these there are."""
+    shape = state.words[SHAPE]
+    for j in range(columns.shape[0]):
+        start = start_of(program, state, columns[j])
+        least, greatest, odd = np.inf, -np.inf, 0
+        for s in range(groups.stands[shape, j, 0], groups.stands[shape, j, 1]):
+            origin, size = groups.spans[s, ORIGIN], groups.spans[s, SIZE]
+            if is_whole[j] or size == MAPPED:
+                for i in range(groups.spans[s, POINTS] if size == MAPPED else size):
+                    place = start + (program.maps[origin + i] if size == MAPPED else origin + i)
+                    value = float(state.integers[place]) if is_whole[j] else state.floats[place]
+                    least = value if value < least else least
+                    greatest = value if value > greatest else greatest
+                    odd += value != value
+            else:
+                low = least_of(state.floats, start + origin, size)
+                high = greatest_of(state.floats, start + origin, size)
+                least = low if low < least else least
+                greatest = high if high > greatest else greatest
+                for i in range(start + origin, start + origin + size):
+                    odd += state.floats[i] != state.floats[i]
+        ends[j, 0], ends[j, 1], ends[j, 2] = least, greatest, odd

@@ -83,6 +83,16 @@ def _ids_into(program: Program, state: State, out: Any) -> None:
 
 
 @jit_uncounted
+def pick_into(program: Program, state: State, column: int, places: Any, out: Any) -> None:
+    """The values of a column at these points of the block, as the 8-byte cells that they are."""
+    words = program.words
+    start = start_of(program, state, column)
+    offsets = words[words[COLUMN_MAP] + state.words[SHAPE] * words[COLUMNS] + column]
+    for i in range(out.shape[0]):
+        out[i] = state.integers[start + (places[i] if offsets < 0 else program.maps[offsets + places[i]])]
+
+
+@jit_uncounted
 def gather_rows(program: Program, state: State, columns: Any, addresses: Any, narrow: int) -> None:
     """Write columns (int64; IDS for design ids) at the points that hold to the arrays that begin at these addresses.
 

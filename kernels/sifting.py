@@ -29,7 +29,7 @@ Positions = npt.NDArray[np.int32]
 MARGIN = 1e-12  # thousands of last places: more than any order of a dozen operations differs by
 TINY = 5e-324
 NUM_CHAMPIONS = 8
-NUM_SEEN = 64  # choices of a block
+NUM_SEEN = 128  # choices of a block
 MOST_SCREENED = 8  # cuts
 LEAST_WAITING = 4096
 SELDOM = 16  # tiles after which a sibling of which nobody removed half is compared with all others again
@@ -279,12 +279,10 @@ def margins_of(least: Floats, strict: Floats, apart: Bools) -> Margins | None:
     return Margins(np.where(free, 0.0, much), np.where(free, 0.0, 3.0 * MARGIN))
 
 
-@jit
-def lowered(columns: Floats, much: Floats, share: Floats, count: int, target: Floats) -> None:
-    """The numbers of columns[k, n] that something must not be above, to be better by the margins."""
-    for k in range(much.size):
-        for n in range(count):
-            target[k, n] = columns[k, n] - (much[k] + share[k] * abs(columns[k, n]))
+def raised(cuts: Floats, margins: Margins) -> Floats:
+    """The numbers of cuts[n, k] that something must be no less than, for these to be better by the margins."""
+    with np.errstate(over="ignore"):
+        return cuts + (margins.much + margins.share * np.abs(cuts))
 
 
 class Sieve:
@@ -306,30 +304,29 @@ class Sieve:
         margins = None if apart is None else margins_of(least, strict, apart)
         self._margins = margins if 1 < len(strict) <= MOST_SCREENED else None
         self._screen: Screen | None = None
-        self._lowered = np.empty((len(strict), 0))
         self._signs = np.ones(len(strict))
         self._positions, self._rows = np.empty(0, np.int32), np.empty((0, len(strict)))
-        self._seen = self._cuts
 
     @property
     def can_screen(self) -> bool:
         """Whether a quick look tells of most choices that they are removed."""
         return self._margins is not None
 
+    def screen(self, seen: Floats) -> Screen:
+        """What beats certainly is removed by what is left so far. seen[s, k] are some of the choices that come by."""
+        assert self._margins is not None
+        if self._screen is None:
+            seen = seen[~np.isnan(seen).any(axis=1)]
+            self._screen = build_screen(raised(self._cuts, self._margins), seen, seen)
+        return self._screen
+
     def screened(self, columns: Floats) -> Positions:
         """Which choices of columns[k, n] with no nan are not removed at a quick look by what is left so far."""
-        assert self._margins is not None
         count = columns.shape[1]
-        if self._lowered.shape[1] < count:
-            self._lowered = np.empty((len(columns), count))
+        if len(self._positions) < count + CHUNK:
             self._positions, self._rows = np.empty(count + CHUNK, np.int32), np.empty((count + CHUNK, len(columns)))
-        lowered(columns, *self._margins, count, self._lowered)
-        low = self._lowered[:, :count]
-        sample = low[:, :: max(1, count // NUM_SEEN)].T
-        self._seen = np.concatenate([self._seen, sample[~np.isnan(sample).any(axis=1)]])[-2 * NUM_SEEN :]
-        if self._screen is None:
-            self._screen = build_screen(self._cuts, self._seen, self._seen)
-        kept = screened(self._screen, as_columns(list(low)), self._signs, 0, self._positions, self._rows, False)[1]
+        screen = self.screen(columns[:, :: max(1, count // NUM_SEEN)].T)
+        kept = screened(screen, as_columns(list(columns)), self._signs, 0, self._positions, self._rows, False)[1]
         return self._positions[:kept]
 
     def fold(self, cuts: Floats, leaves: Ints, ids: Ints) -> None:

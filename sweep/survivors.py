@@ -8,23 +8,24 @@ first, since of choices that differ in nothing else few are worth more. What sta
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kernels.folding import Walk
 from kernels.groups import greatest_of, least_of
-from kernels.intervals import Interval
+from kernels.intervals import Interval, rounded
 from kernels.sifting import SELDOM, Sieve, among_siblings, are_apart
 from sweep.boxes import Points
 from sweep.cuts import Cut
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker, chunks, design_ids, each
 from sweep.plan import REPEATED, Plan
-from sweep.ranges import NOTHING, around, extremes
+from sweep.ranges import NOTHING, around, extremes, lies_within, plain
 from sweep.space import Space
 
 Bools = npt.NDArray[np.bool_]
@@ -33,11 +34,12 @@ Ints = npt.NDArray[np.int64]
 
 MOST_SIBLINGS = 1 << 12  # records that are compared with each other before anything else
 LEAST_SEEDED = 1 << 20  # choices of which some are looked at before the others
-SEEDS = 1 << 15  # of them that are
+SEEDS, SEEDED_SHARE = 1 << 17, 32  # of them that are: so many, or one in so many if that is less
 SEED = -1  # the id of all of these
 PROBED = 1 << 12  # more of them, by which it is judged what a quick look is worth
 MOST_LEFT = 0.3  # of them, for that to be worth it
 LEAST_LONG = 16  # of an axis along which choices are looked at together
+ROOM = 1 << 13  # choices that come out of a block at once
 COMPARED = 1 << 9  # choices that are drawn to know along which
 
 
@@ -60,12 +62,13 @@ def survivors(
     space: Space,
     cuts: Sequence[Cut],
     columns: Sequence[str],
-    watched: Sequence[str],
+    watched: Mapping[str, Interval],
     tables: Mapping[str, npt.NDArray[Any]],
     threads: int | None,
 ) -> Survivors:
     """What is left of the choices of a space, of which columns hold the cuts; and the ranges of what is watched.
 
+    watched is what values are expected to lie between.
     tables are leaves of the cuts that vary along few axes, at all places on these.
     """
     walk = _Walk(space, cuts, columns, watched, tables)
@@ -86,11 +89,29 @@ def _is_apart(cut: Cut, tables: Mapping[str, npt.NDArray[Any]]) -> bool:
     return cut.is_exact and cut.leaves[0] in tables and are_apart(tables[cut.leaves[0]].astype(np.float64), cut.least)
 
 
+def _extremes_of(values: npt.NDArray[Any]) -> tuple[Interval, Interval]:
+    """What values lie between: those that are finite (unsure where there are none), and all."""
+    if values.dtype == np.float64:
+        low, high = least_of(values, 0, len(values)), greatest_of(values, 0, len(values))
+        if np.isfinite(low) and np.isfinite(high):
+            return Interval(low, high), Interval(low, high, bool(np.isnan(values).any()))
+    return extremes(values, finite=True), extremes(values)
+
+
+def _ends_of(low: float, high: float, nans: float, dtype: type[np.generic]) -> Interval:
+    """What values of a block lie between, as extremes has it."""
+    found = Interval(float(low), float(high), bool(nans))
+    return found if dtype is np.float64 else plain(rounded(found))
+
+
 class _Thread:
     """What one thread has found, and room for a block."""
 
-    def __init__(self, sieve: Sieve, num_siblings: int, watched: Sequence[str], num_columns: int) -> None:
-        self.sieve = sieve
+    def __init__(
+        self, sieve: Sieve, walk: Walk | None, num_siblings: int, watched: Iterable[str], num_columns: int
+    ) -> None:
+        self.sieve, self.walk = sieve, walk
+        self.rows, self.ids = np.empty((ROOM, num_columns)), np.empty(ROOM, np.int64)
         self.remover = np.full(num_siblings, -1, np.int64)
         self.rested = np.full(num_siblings, SELDOM, np.int64)
         self.finite, self.whole = dict.fromkeys(watched, NOTHING), dict.fromkeys(watched, NOTHING)
@@ -107,15 +128,9 @@ class _Thread:
         worker.read(found)
         return found
 
-    def watch(self, name: str, values: npt.NDArray[Any]) -> None:
-        """Take note of what values lie between."""
-        if values.dtype == np.float64:
-            low, high = least_of(values, 0, len(values)), greatest_of(values, 0, len(values))
-            some = every = Interval(low, high, bool(np.isnan(values).any()))
-        if values.dtype != np.float64 or not (np.isfinite(low) and np.isfinite(high)):
-            some, every = extremes(values, finite=True), extremes(values)
-            some = NOTHING if some.unsure else some
-        self.finite[name] = around(self.finite[name], some._replace(unsure=False))
+    def watch(self, name: str, some: Interval, every: Interval) -> None:
+        """Take note of what values lie between: those that are finite, if there are any, and all."""
+        self.finite[name] = around(self.finite[name], NOTHING if some.unsure else some)
         self.whole[name] = around(self.whole[name], every)
 
 
@@ -127,7 +142,7 @@ class _Walk:
         space: Space,
         cuts: Sequence[Cut],
         columns: Sequence[str],
-        watched: Sequence[str],
+        watched: Mapping[str, Interval],
         tables: Mapping[str, npt.NDArray[Any]],
     ) -> None:
         together = [(k, leaf) for k, cut in enumerate(cuts) if not cut.is_exact for leaf in cut.leaves]
@@ -139,6 +154,9 @@ class _Walk:
         self._strict = np.array([cut.strict if cut.direction else np.nan for cut in cuts])
         self._signs = np.array([float(cut.direction or 1) for cut in cuts])
         self._decides = [k for k, cut in enumerate(cuts) if cut.is_fatal and cut.is_exact]
+        self._looked_at = tuple(dict.fromkeys([*columns, *watched]))
+        # where one that decides is nan, a choice is gone; one that does not is put aside
+        self._whole = [name for k, name in enumerate(columns) if k not in self._decides]
         records = [k for k, axis in enumerate(space.axes) if axis.is_words and len(axis) > 1]
         siblings = prod(len(space.axes[k]) for k in records)
         if not 1 < siblings <= MOST_SIBLINGS:
@@ -226,7 +244,8 @@ class _Walk:
 
     def _sow(self, sieve: Sieve) -> None:
         """Fold in some choices from all over the space, under no id, so that from the first something is beaten."""
-        for rows, leaves in self._some(SEEDS):
+        choices = prod(len(axis) for axis in self._space.axes)
+        for rows, leaves in self._some(min(SEEDS, choices // SEEDED_SHARE + 1)):
             sieve.fold(rows, leaves, np.full(len(rows), SEED))
         sieve.settle()
 
@@ -239,16 +258,40 @@ class _Walk:
                 sieve = self._sieve()
                 if self._screens:
                     self._sow(sieve)
-            self._local.found = _Thread(sieve, self._siblings, self._watched, len(self._columns))
+            walk = worker.walk(self._columns, self._signs.tolist(), each_other=False) if self._screens else None
+            self._local.found = _Thread(sieve, walk, self._siblings, self._watched, len(self._columns))
             self._threads.append(self._local.found)
         for block in run:
-            if worker.visit(block):
+            if worker.visit(block) and not self._sifted(worker, block, self._local.found):
                 self._take_in(worker, block, self._local.found)
 
+    def _sifted(self, worker: Worker, block: int, found: _Thread) -> bool:
+        """Take in a block where it lies, if none of it is to be put aside, and what is watched is as expected."""
+        if found.walk is None:
+            return False
+        ends = {name: _ends_of(*end, worker.dtype(name)) for name, end in worker.ends(self._looked_at).items()}
+        if not all(isfinite(end.low) and isfinite(end.high) for end in ends.values()):
+            return False
+        if any(ends[name].unsure for name in self._whole):
+            return False
+        if not all(lies_within(ends[name], expected) for name, expected in self._watched.items()):
+            return False
+        for name in self._watched:
+            found.watch(name, ends[name]._replace(unsure=False), ends[name])
+        found.walk.enter_visited(block)
+        points = self.plan.box.points
+        while not found.walk.done:
+            count = found.walk.sift(found.sieve.screen(found.walk.seen), found.rows, found.ids)
+            ids, every = found.ids[:count], np.arange(count)
+            leaves = {name: worker.pick(name, ids - block * points) for name in self._leaves}
+            found.sieve.fold(found.rows[:count], self._stood_up(leaves, every), ids)
+        return True
+
     def _take_in(self, worker: Worker, block: int, found: _Thread) -> None:
+        """Take in a block of any numbers."""
         read = found.read(worker, self._names)
         for name in self._watched:
-            found.watch(name, read[name])
+            found.watch(name, *_extremes_of(read[name]))
         columns = found.columns[:, : worker.held]
         finite = np.ones(worker.held, np.bool_)
         for column, name, sign in zip(columns, self._columns, self._signs, strict=True):

@@ -252,7 +252,7 @@ def _walked(
         if all(cut.direction == 0 for cut in cuts) and len(axes) == 1 and not question.inside(axes):
             return None
         choices, columns = _subspace(question, axes, cuts)
-        left = survivors(choices, cuts, columns, streamed if guess else (), tables, threads)
+        left = survivors(choices, cuts, columns, guess[1] if guess else {}, tables, threads)
         seen += plan.points
         pairs = [(left.finite, some), (left.whole, every)] if guess else []
         if all(lies_within(found[name], ends[name]) for found, ends in pairs for name in streamed):

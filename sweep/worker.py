@@ -9,7 +9,8 @@ import numpy as np
 from kernels.compiler import plain
 from kernels.driver import HELD, POINTS, SHAPE, start_of, state, visit
 from kernels.folding import Walk
-from kernels.rows import IDS, column_into, gather_rows, ids_into, take
+from kernels.groups import Groups, groups_of, note_ends
+from kernels.rows import IDS, column_into, gather_rows, ids_into, pick_into, take
 from sweep.evaluator import Cells, Evaluator
 from sweep.memory import Memory
 
@@ -33,6 +34,7 @@ class Worker:
         self.state = state(self._program, floats, integers)
         self._columns = {name: column for column, name in enumerate(evaluator.read)}
         self._wanted: dict[tuple[str, ...], tuple[list[str], Cells, int]] = {}  # columns gathered together before
+        self._groups: dict[tuple[str, ...], Groups] = {}
         self._all = np.arange(max(1, self.plan.box.points), dtype=np.int32)
         self.memory = Memory()  # of the columns that are gathered; those of one chunk serve a later one
 
@@ -116,13 +118,38 @@ class Worker:
         next_block, end, count = take(self._loops, program, state, start, stop, end, room, columns, addresses, narrow)
         return int(next_block), int(end), int(count)
 
-    def walk(self, names: Sequence[str], signs: Sequence[float]) -> Walk | None:
-        """The objectives of this worker's blocks for a running frontier to sift; None where loops are not compiled."""
+    def walk(self, names: Sequence[str], signs: Sequence[float], each_other: bool = True) -> Walk | None:
+        """These columns of this worker's blocks to be sifted by what is known; None where loops are not compiled."""
         if not self.evaluator.compiled:
             return None
-        columns = [self._columns[name] for name in names]
-        is_whole = [self.plan.values[name].kind != "float" for name in names]
-        return Walk(self._loops, self._program, self.state, self.plan.box.points, columns, is_whole, signs)
+        columns, is_whole = self._numbers(names)
+        points = self.plan.box.points
+        return Walk(self._loops, self._program, self.state, points, columns, is_whole, signs, each_other)
+
+    def ends(self, names: tuple[str, ...]) -> dict[str, tuple[float, float, bool]]:
+        """What all values of columns in the block lie between, nan apart, and whether there are such.
+
+        Values of points that do not hold are among them. Only where loops are compiled.
+        """
+        columns, is_whole = (np.array(parts) for parts in self._numbers(names))
+        if names not in self._groups:
+            self._groups[names] = groups_of(self._program, columns)
+        found = np.empty((len(names), 3))
+        note_ends(self._program, self.state, self._groups[names], columns, is_whole, found)
+        return {name: (low, high, nans > 0) for name, (low, high, nans) in zip(names, found.tolist(), strict=True)}
+
+    def pick(self, name: str, places: Cells) -> Cells:
+        """The values of a column at these points of the block, as whole numbers of the same bits.
+
+        Only where loops are compiled.
+        """
+        out = np.empty(len(places), np.int64)
+        pick_into(self._program, self.state, self._columns[name], places, out)
+        return out
+
+    def _numbers(self, names: Sequence[str]) -> tuple[list[int], list[bool]]:
+        """Where columns stand in the program, and which hold whole numbers."""
+        return [self._columns[name] for name in names], [self.plan.values[name].kind != "float" for name in names]
 
     def _gather(self, found: Mapping[str, Cells]) -> None:
         """Fill columns, each as long as positions."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kernels.groups import GROUP, MAPPED, lay, spans_of
 from kernels.nondominated import nondominated
 from kernels.pareto import RunningFrontier
+from kernels.screen import build_screen
 from sweep.execute import Evaluator, Worker, design_ids, rows
 from sweep.frontier import scattered
 from sweep.plan import Plan
@@ -114,3 +115,44 @@ def test_a_walk_keeps_what_no_design_beats(objectives: str, conditions: str) -> 
         held += walk.held
     assert held == len(values)
     assert sorted(running.ids.tolist()) == sorted(found.design_id[nondominated(values)].tolist())
+
+
+@compiled_only
+def test_what_a_block_lies_between_and_its_points_are_those_of_its_columns() -> None:
+    space = replace(loads(SPEC), conditions=())
+    names = ("loss_nats", "min_gpus_to_serve", "decode_tokens_per_s", "serve_usd_per_million_tokens", "vocab_size")
+    plan = Plan(space, names, patience=0.0)
+    worker = Worker(Evaluator(plan))
+    for block in range(plan.box.blocks):
+        worker.visit(block)
+        places = np.arange(worker.held)[:: 3 + block]
+        for name, (low, high, has_nan) in worker.ends(names).items():
+            column = worker.column(name)
+            assert (low, high) == (np.nanmin(column), np.nanmax(column)), name
+            assert has_nan == np.isnan(column).any(), name
+            assert worker.pick(name, places).tolist() == column.view(np.int64)[places].tolist(), name
+
+
+@compiled_only
+def test_rows_that_may_not_beat_each_other_are_beaten_by_known_ones_alone() -> None:
+    names = ["loss_nats", "lifetime_usd"]
+    plan = Plan(replace(loads(SPEC), conditions=()), names, patience=0.0)
+    worker = Worker(Evaluator(plan))
+    found = rows(worker, range(plan.box.blocks), names)
+    values = np.stack([found.columns[name] for name in names], axis=1)
+    known = values[nondominated(values)] * 1.001
+    walk = worker.walk(names, [1.0, 1.0], each_other=False)
+    assert walk is not None
+    kept, ids, screen = np.empty((1 << 13, 2)), np.empty(1 << 13, np.int64), build_screen(known, known, known)
+    left: list[int] = []
+    for block in range(plan.box.blocks):
+        worker.visit(block)
+        walk.enter_visited(block)
+        while not walk.done:
+            count = walk.sift(screen, kept, ids)
+            left += design_ids(plan, ids[:count]).tolist()
+    some = np.arange(0, len(values), 211)
+    beaten = np.array([((known <= v).all(axis=1) & (known < v).any(axis=1)).any() for v in values[some]])
+    assert 0 < beaten.sum() < len(beaten)
+    assert len(set(left)) == len(left) < 2 * len(values) * (~beaten).mean()  # a quick look need not tell of all
+    assert set(left) >= set(found.design_id[some[~beaten]].tolist())
