@@ -64,16 +64,12 @@ def spans_of(begins: Ints, places: Any, maps_at: int) -> tuple[Ints, Ints]:
     cells = np.ascontiguousarray(places[inside], np.int32)  # short groups repeat their last
     whole = cells.view(np.dtype((np.void, cells.dtype.itemsize * GROUP))).reshape(-1)
     _, example, meets = np.unique(whole, return_index=True, return_inverse=True)
-    spans = np.empty((len(example), SPAN), np.int64)
-    steps = np.arange(GROUP)
-    for k, g in enumerate(example):
-        here = cells[g]
-        if (here == here[0]).all():
-            spans[k] = here[0], 1, size[g]
-        elif (here == here[0] + np.minimum(steps, size[g] - 1)).all():
-            spans[k] = here[0], size[g], size[g]
-        else:
-            spans[k] = maps_at + first[g], MAPPED, size[g]
+    here, points = cells[example], size[example]
+    is_one = (here == here[:, :1]).all(axis=1)
+    is_run = (here == here[:, :1] + np.minimum(np.arange(GROUP), points[:, None] - 1)).all(axis=1)
+    origins = np.where(is_one | is_run, here[:, 0], maps_at + first[example])
+    sizes = np.where(is_one, 1, np.where(is_run, points, MAPPED))
+    spans = np.stack([origins, sizes, points], axis=1).astype(np.int64)
     return meets.reshape(-1).astype(np.int64), spans
 
 

@@ -304,6 +304,7 @@ class Sieve:
         margins = None if apart is None else margins_of(least, strict, apart)
         self._margins = margins if 1 < len(strict) <= MOST_SCREENED else None
         self._screen: Screen | None = None
+        self._seen = self._cuts
         self._signs = np.ones(len(strict))
         self._positions, self._rows = np.empty(0, np.int32), np.empty((0, len(strict)))
 
@@ -317,7 +318,8 @@ class Sieve:
         assert self._margins is not None
         if self._screen is None:
             seen = seen[~np.isnan(seen).any(axis=1)]
-            self._screen = build_screen(raised(self._cuts, self._margins), seen, seen)
+            self._seen = seen if len(seen) else self._seen
+            self._screen = build_screen(raised(self._cuts, self._margins), self._seen, self._seen)
         return self._screen
 
     def screened(self, columns: Floats) -> Positions:

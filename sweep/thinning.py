@@ -253,7 +253,7 @@ def _walked(
             return None
         choices, columns = _subspace(question, axes, cuts)
         left = survivors(choices, cuts, columns, guess[1] if guess else {}, tables, threads)
-        seen += plan.points
+        seen += left.evaluated
         pairs = [(left.finite, some), (left.whole, every)] if guess else []
         if all(lies_within(found[name], ends[name]) for found, ends in pairs for name in streamed):
             return choices, left, seen

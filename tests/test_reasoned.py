@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from kernels import sifting
-from sweep import along, boxes, exactcheck, reaching, survivors, thinning
+from sweep import along, boxes, drawn, exactcheck, reaching, survivors, thinning
 from sweep.best import best
 from sweep.exactcheck import by_hand
 from sweep.execute import Evaluator, Worker, rows
@@ -46,11 +46,12 @@ def put_to_work(seed: int) -> Iterator[None]:
         patch.setattr(thinning, "SAMPLE", 1 + seed % 6)  # so few that guesses are wrong
         patch.setattr(thinning, "TRIED", seed % 40)
         patch.setattr(survivors, "LEAST_SEEDED", 1 if seed % 4 < 2 else 10**9)
-        patch.setattr(survivors, "SEEDS", 1 + seed % 9)
-        patch.setattr(survivors, "PROBED", 7)
-        patch.setattr(survivors, "MOST_LEFT", 2.0 if seed % 3 else 0.3)
-        patch.setattr(survivors, "LEAST_LONG", 2)
-        patch.setattr(survivors, "COMPARED", 3)
+        patch.setattr(drawn, "SEEDS", 1 + seed % 9)
+        patch.setattr(drawn, "SEEDED_SHARE", 1 + seed % 3)
+        patch.setattr(drawn, "PROBED", 7)
+        patch.setattr(drawn, "MOST_LEFT", 2.0 if seed % 3 else 0.3)
+        patch.setattr(drawn, "LEAST_LONG", 2)
+        patch.setattr(drawn, "COMPARED", 3)
         patch.setattr(sifting, "LEAST_WAITING", 1 + seed % 5)
         patch.setattr(along, "LEAST_PLACES", 2)
         patch.setattr(along, "CHOICES", 1 + seed % 5)
