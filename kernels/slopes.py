@@ -26,7 +26,6 @@ from kernels.intervals import (
     evaluate,
     has_infinity,
     has_zero,
-    hull,
     joined,
     product,
     quotient,
@@ -141,6 +140,11 @@ def _negative(slope: Interval) -> Interval:
     return Interval(-slope.high, -slope.low)
 
 
+def _is_fixed(slope: Slope) -> bool:
+    """Whether it answers to no parameter."""
+    return not (slope.moves.any() or slope.spoils.any() or slope.secants.low.any() or slope.secants.high.any())
+
+
 def _any(masks: Sequence[Any]) -> Any:
     return np.logical_or.reduce(masks)
 
@@ -245,8 +249,12 @@ def _chosen(test: Slope, body: Slope, orelse: Slope) -> Slope:
 
 
 def _scaled(slope: Interval, by: Interval) -> Interval:
-    """A slope times a number that lies between bounds."""
-    return hull([times(x, y) for x in slope[:2] for y in by[:2]], False)
+    """A slope times a number that lies between bounds; as kernels.intervals.times, none times infinity is none."""
+    if not (slope.low.any() or slope.high.any()):
+        return slope
+    corners = np.array(slope[:2])[:, None] * np.array(by[:2])[:, None]
+    corners[np.isnan(corners)] = 0.0
+    return Interval(corners.min(axis=(0, 1)), corners.max(axis=(0, 1)))
 
 
 def _sum(a: Interval, b: Interval) -> Interval:
@@ -290,6 +298,8 @@ def _sure(value: Interval) -> Interval:
 
 def _binary(op: ast.operator, a: Slope, b: Slope) -> Slope:
     value = binary(op, a.value, b.value)
+    if _is_fixed(a) and _is_fixed(b):
+        return _constant(value, a)
     turns = bool(binary(op, _sure(a.value), _sure(b.value)).unsure)
     fresh = ROUNDED * _size(value)
     match op:

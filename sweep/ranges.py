@@ -24,31 +24,40 @@ class Ranges:
     the extremes of a value too large for a table and small enough to be looked at one by one.
     """
 
-    def __init__(
-        self, evaluator: Evaluator, walk: Callable[[str], Interval], found: Mapping[str, Interval] | None = None
-    ) -> None:
+    def __init__(self, evaluator: Evaluator, walk: Callable[[str], Interval]) -> None:
         self._evaluator = evaluator
         self._plan = evaluator.plan
         self._walk = walk
-        self._found = dict(found or {})
+        self._looked_at: dict[str, Interval] = {}
+        self._found: dict[str, Interval] = {}
 
     def with_found(self, found: Mapping[str, Interval]) -> Ranges:
-        """These ranges, with some known better."""
-        return Ranges(self._evaluator, self._walk, self._found | dict(found))
+        """These ranges, with some known better. What either looks at one by one, the other need not."""
+        better = Ranges(self._evaluator, self._walk)
+        better._looked_at, better._found = self._looked_at, self._found | dict(found)
+        return better
 
     def __getitem__(self, name: str) -> Interval:
         """Exact where the value is small enough, else from what its formula reads: wider, since that is correlated."""
         if name not in self._found:
             value = self._plan.values[name]
-            if value.is_table or value.node is None:
-                self._found[name] = self._of_table(value)
-            elif prod(self._plan.box.sizes[a] for a in value.axes) <= WALKED and not value.node.formula.finds_a_root:
-                self._found[name] = self._walk(name)
+            if self._is_looked_at(value):
+                if name not in self._looked_at:
+                    self._looked_at[name] = self._looked(value)
+                self._found[name] = self._looked_at[name]
             else:
                 self._found[name] = self._of(value)
         return self._found[name]
 
-    def _of_table(self, value: Value) -> Interval:
+    def _is_looked_at(self, value: Value) -> bool:
+        """Whether a value is known at every place, or soon is."""
+        if value.is_table or value.node is None:
+            return True
+        return prod(self._plan.box.sizes[a] for a in value.axes) <= WALKED and not value.node.formula.finds_a_root
+
+    def _looked(self, value: Value) -> Interval:
+        if not value.is_table and value.node is not None:
+            return self._walk(value.name)
         place = self._evaluator.place(value.name)
         cells = self._evaluator.tables[place : place + prod(self._plan.box.sizes[a] for a in value.axes)]
         return extremes(cells.view(np.float64) if value.kind == "float" else cells)
