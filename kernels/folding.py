@@ -67,8 +67,8 @@ def flush(
 @jit_uncounted
 def sift_walk(
     loops: Any, program: Program, state: State, at: Any, stop: int, points: int, columns: Any, is_whole: Any,
-    signs: Any, groups: Groups, leasts: Any, families: Families, closed: Any, screen: Screen, room: Room, which: Any,
-    lying: Any, seen: Any, rows: Any, ids: Any, each_other: bool,
+    signs: Any, at_ends: Any, groups: Groups, leasts: Any, families: Families, closed: Any, screen: Screen, room: Room,
+    which: Any, lying: Any, seen: Any, rows: Any, ids: Any, each_other: bool,
 ) -> int:  # fmt: skip
     """Fill rows[p, k] and ids[p] with what, of the blocks up to stop, nothing known beats; how many there are.
 
@@ -91,7 +91,7 @@ def sift_walk(
         all_hold = held == state.words[POINTS]
         is_judged = held * FEW_HOLD > state.words[POINTS] and (screen.champions.shape[0] > 0 or screen.buckets > 0)
         if is_judged and at[NOTED] != at[BLOCK]:
-            note_leasts(program, state, groups, columns, is_whole, signs, leasts)
+            note_leasts(program, state, groups, columns, is_whole, signs, at_ends, leasts)
             note_closed(groups, families, shape, leasts, screen, room, closed)
             at[NOTED] = at[BLOCK]
         has_families = is_judged and families.stands[shape + 1] > families.stands[shape]
@@ -154,19 +154,20 @@ class Walk:
     """A run of blocks of a plan, and how far it has been sifted.
 
     loops, program and state are those of kernels.driver; columns are numbers of the program's columns, is_whole says
-    which of them hold whole numbers, signs are 1 to minimise and -1 to maximise. each_other: rows may beat each other
-    too, and not only known ones them.
+    which of them hold whole numbers, signs are 1 to minimise and -1 to maximise, at_ends says which are least and
+    greatest at an end of every group. each_other: rows may beat each other too, and not only known ones them.
     """
 
     def __init__(
         self, loops: Any, program: Program, state: State, points: int, columns: Any, is_whole: Any, signs: Any,
-        each_other: bool,
+        at_ends: Any, each_other: bool,
     ) -> None:  # fmt: skip
         self._walk = loops, program, state
         self._points = points
         self._columns = np.asarray(columns, np.int64)
         self._is_whole = np.asarray(is_whole, np.bool_)
         self._signs = np.asarray(signs, np.float64)
+        self._at_ends = np.asarray(at_ends, np.bool_)
         groups = groups_of(program, self._columns)
         families = families_of(groups)
         closed = np.zeros(len(families.begins), np.bool_)
@@ -203,6 +204,19 @@ class Walk:
 
     def sift(self, screen: Screen, rows: Any, ids: Any) -> int:
         """Fill rows[p, k] and ids[p] with survivors, as many as there is room for; how many there are."""
-        walk: Any = *self._walk, self._at, self._stop, self._points, self._columns, self._is_whole, self._signs
-        arguments: Any = *walk, *self.grouped, screen, *self._room, self.seen, rows, ids, self._each_other
+        columns: Any = self._columns, self._is_whole, self._signs, self._at_ends
+        arguments: Any = (
+            *self._walk,
+            self._at,
+            self._stop,
+            self._points,
+            *columns,
+            *self.grouped,
+            screen,
+            *self._room,
+            self.seen,
+            rows,
+            ids,
+            self._each_other,
+        )
         return int(sift_walk(*arguments))

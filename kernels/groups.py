@@ -17,6 +17,7 @@ from kernels.driver import AXES, COLUMN_MAP, COLUMNS, EXTENTS, POINTS_OF, SHAPE,
 Ints = npt.NDArray[np.int64]
 
 GROUP = 64  # points, at most
+ROUNDED = 2.0**-48  # of a number: sixteen last places, more than what libm computes is off by
 SHAPES = 2  # full blocks, and the shorter ones at the end of the axis that is cut
 MAPPED = 0  # points of a span that are in no one run
 # of a span
@@ -133,9 +134,12 @@ def greatest_of(floats: Any, first: int, size: int) -> float:
 
 @jit_uncounted
 def note_leasts(
-    program: Program, state: State, groups: Groups, columns: Any, is_whole: Any, signs: Any, leasts: Any
+    program: Program, state: State, groups: Groups, columns: Any, is_whole: Any, signs: Any, at_ends: Any, leasts: Any
 ) -> None:
-    """Into leasts[n] the least, over every span of the block's shape, of the signed values of its column."""
+    """Into leasts[n] the least, over every span of the block's shape, of the signed values of its column.
+
+    Of columns that are least at_ends of every span but for a few last places, what is certainly no more than that.
+    """
     shape = state.words[SHAPE]
     for j in range(columns.shape[0]):
         start, sign = start_of(program, state, columns[j]), signs[j]
@@ -148,6 +152,11 @@ def note_leasts(
                     value = sign * (state.integers[place] if is_whole[j] else state.floats[place])
                     least = value if value < least else least
                 leasts[s] = least
+            elif at_ends[j]:
+                least, last = sign * state.floats[start + origin], sign * state.floats[start + origin + size - 1]
+                least = least if least < last else last
+                least -= ROUNDED * abs(least)
+                leasts[s] = least if least == least else np.inf
             elif sign > 0:
                 leasts[s] = least_of(state.floats, start + origin, size)
             else:

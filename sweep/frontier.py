@@ -23,6 +23,7 @@ from sweep.columns import wanted
 from sweep.designs import designs
 from sweep.errors import Problem, SpecError
 from sweep.execute import Evaluator, Worker, chunks, design_ids, each
+from sweep.monotone import go_one_way
 from sweep.plan import Plan
 from sweep.question import Finding
 from sweep.reasoned import every_id, reasoned
@@ -37,6 +38,7 @@ Ints = npt.NDArray[np.int64]
 Ties = Literal["all", "one"]
 
 FOLDED_POINTS = 1 << 22  # points a thread folds at once: they leave nothing behind but the frontier
+LEAST_THOUGHT = 1 << 26  # points, to show which objectives rise or fall along the innermost axis: a tenth of a second
 LEAST_RUNS = 64  # that a walk is cut into
 MOST_DESIGNS = 1 << 24  # that are listed: more tie than anyone reads
 
@@ -136,6 +138,7 @@ def _walked(
     names, signs = [name for name, _ in objectives], [sign for _, sign in objectives]
     plan = Plan(space, names)
     evaluator = Evaluator(plan)
+    at_ends = go_one_way(evaluator, names) if evaluator.compiled and plan.points >= LEAST_THOUGHT else None
     local = threading.local()
     running: list[ArrayFrontier | RunningFrontier | EpsilonFrontier] = []
 
@@ -151,7 +154,7 @@ def _walked(
         if not hasattr(local, "frontier"):
             local.frontier = empty()
             running.append(local.frontier)
-            local.walk = worker.walk(names, signs)
+            local.walk = worker.walk(names, signs, at_ends=at_ends)
         if local.walk is not None:
             local.walk.enter(run)
             local.frontier.fold_walk(local.walk, named)

@@ -21,10 +21,10 @@ class Ranges:
     """The least and greatest of every value of a plan, over all of its axes.
 
     found are those known better than from the plan alone: of the values of a group over its own choices. walk finds
-    the extremes of a value too large for a table and small enough to be looked at one by one.
+    the extremes of a value too large for a table and small enough to be looked at one by one; None: no value is.
     """
 
-    def __init__(self, evaluator: Evaluator, walk: Callable[[str], Interval]) -> None:
+    def __init__(self, evaluator: Evaluator, walk: Callable[[str], Interval] | None) -> None:
         self._evaluator = evaluator
         self._plan = evaluator.plan
         self._walk = walk
@@ -53,10 +53,12 @@ class Ranges:
         """Whether a value is known at every place, or soon is."""
         if value.is_table or value.node is None:
             return True
+        if self._walk is None:
+            return False
         return prod(self._plan.box.sizes[a] for a in value.axes) <= WALKED and not value.node.formula.finds_a_root
 
     def _looked(self, value: Value) -> Interval:
-        if not value.is_table and value.node is not None:
+        if self._walk is not None and not value.is_table and value.node is not None:
             return self._walk(value.name)
         place = self._evaluator.place(value.name)
         cells = self._evaluator.tables[place : place + prod(self._plan.box.sizes[a] for a in value.axes)]

@@ -118,13 +118,23 @@ class Worker:
         next_block, end, count = take(self._loops, program, state, start, stop, end, room, columns, addresses, narrow)
         return int(next_block), int(end), int(count)
 
-    def walk(self, names: Sequence[str], signs: Sequence[float], each_other: bool = True) -> Walk | None:
-        """These columns of this worker's blocks to be sifted by what is known; None where loops are not compiled."""
+    def walk(
+        self,
+        names: Sequence[str],
+        signs: Sequence[float],
+        *,
+        each_other: bool = True,
+        at_ends: Sequence[bool] | None = None,
+    ) -> Walk | None:
+        """These columns of this worker's blocks to be sifted by what is known; None where loops are not compiled.
+
+        at_ends says which of them are known to be least and greatest at an end of every group of points.
+        """
         if not self.evaluator.compiled:
             return None
         columns, is_whole = self._numbers(names)
-        points = self.plan.box.points
-        return Walk(self._loops, self._program, self.state, points, columns, is_whole, signs, each_other)
+        blocks = self._loops, self._program, self.state, self.plan.box.points
+        return Walk(*blocks, columns, is_whole, signs, at_ends or [False] * len(names), each_other)
 
     def ends(self, names: tuple[str, ...]) -> dict[str, tuple[float, float, bool]]:
         """What all values of columns in the block lie between, nan apart, and whether there are such.

@@ -15,6 +15,7 @@ from kernels.pareto import RunningFrontier
 from kernels.screen import build_screen
 from sweep.execute import Evaluator, Worker, design_ids, rows
 from sweep.frontier import scattered
+from sweep.monotone import go_one_way
 from sweep.plan import Plan
 from sweep.resolve import loads
 from sweep.spec import find
@@ -105,16 +106,17 @@ def test_a_walk_keeps_what_no_design_beats(objectives: str, conditions: str) -> 
     values = np.stack([sign * found.columns[name] for name, sign in OBJECTIVES[objectives].items()], axis=1)
     share = len(values) / plan.points
     assert {"none": share == 1, "half": 0.25 < share < 1, "few": 0 < share < 0.2}[conditions]
-    running = RunningFrontier(len(names))
-    walk = worker.walk(names, signs)
-    assert walk is not None
-    held = 0
-    for run in scattered(plan):
-        walk.enter(run)
-        running.fold_walk(walk, lambda walked: design_ids(plan, walked))
-        held += walk.held
-    assert held == len(values)
-    assert sorted(running.ids.tolist()) == sorted(found.design_id[nondominated(values)].tolist())
+    for at_ends in (None, go_one_way(worker.evaluator, names)):
+        running = RunningFrontier(len(names))
+        walk = worker.walk(names, signs, at_ends=at_ends)
+        assert walk is not None
+        held = 0
+        for run in scattered(plan):
+            walk.enter(run)
+            running.fold_walk(walk, lambda walked: design_ids(plan, walked))
+            held += walk.held
+        assert held == len(values)
+        assert sorted(running.ids.tolist()) == sorted(found.design_id[nondominated(values)].tolist())
 
 
 @compiled_only
