@@ -33,7 +33,7 @@ from sweep.space import Space
 from tests.bench.chart import draw
 from tests.bench.measure import ROOT, once
 
-AGAIN = 30.0  # seconds, below which a case is asked again and that counts: loops of its own are compiled by then
+AGAIN = 60.0  # seconds, below which a case is asked again and that counts: loops of its own are compiled by then
 LIMIT, LARGE_LIMIT = 60.0, 300.0  # seconds of processor time a case
 STEPS = {  # by the power of ten: steps of width and depth, and vocabularies
     6: (512, 12, 2), 7: (256, 8, 2), 8: (128, 4, 2), 9: (128, 1, 4), 10: (64, 1, 8), 11: (32, 1, 17), 12: (16, 1, 34),
