@@ -38,7 +38,7 @@ Ints = npt.NDArray[np.int64]
 Ties = Literal["all", "one"]
 
 FOLDED_POINTS = 1 << 22  # points a thread folds at once: they leave nothing behind but the frontier
-LEAST_THOUGHT = 1 << 26  # points, to show which objectives rise or fall along the innermost axis: a tenth of a second
+LEAST_THOUGHT = 1 << 26  # points; to show what rises or falls along the innermost axis takes hundredths of a second
 LEAST_RUNS = 64  # that a walk is cut into
 MOST_DESIGNS = 1 << 24  # that are listed: more tie than anyone reads
 
