@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from kernels.groups import ROUNDED
 from sweep import monotone
@@ -16,6 +16,17 @@ from sweep.space import Space
 from tests.effort import examples
 from tests.questions import spec_texts
 from tests.small import SPEC
+
+INFINITE = """
+[axes]
+batch_size = [1, 3]
+context_tokens = [1, 2048]
+gpu = ["h100_sxm", "b200_sxm"]
+[metrics]
+own = "context_tokens ** context_tokens"
+[frontier]
+maximize = ["batch_size", "own"]
+"""
 
 
 def along(space: Space, names: list[str], axis: str | None) -> tuple[list[bool], np.ndarray]:
@@ -38,7 +49,7 @@ def check(space: Space, names: list[str], axis: str | None = None) -> list[bool]
         if not one_way:
             continue
         ends = np.minimum(column[:, :1], column[:, -1:]), np.maximum(column[:, :1], column[:, -1:])
-        off = ROUNDED * np.abs(column)
+        off = np.where(np.isfinite(column), ROUNDED * np.abs(column), 0.0)
         is_nan = np.isnan(column)
         assert (is_nan.any(axis=1) == is_nan.all(axis=1)).all(), name
         assert (is_nan | ((column >= ends[0] - off) & (column <= ends[1] + off))).all(), name
@@ -47,6 +58,7 @@ def check(space: Space, names: list[str], axis: str | None = None) -> list[bool]
 
 @settings(deadline=None, max_examples=examples(80), suppress_health_check=list(HealthCheck))
 @given(spec_texts())
+@example(INFINITE)
 def test_what_goes_one_way_is_least_and_greatest_at_the_ends(text: str) -> None:
     space = loads(text)
     names = list(dict.fromkeys([*space.minimize, *space.maximize]))
