@@ -13,11 +13,11 @@ import numpy.typing as npt
 from kernels.address import LEAST_RUN, greatest_in, least_in
 from kernels.compiler import jit_uncounted
 from kernels.driver import AXES, COLUMN_MAP, COLUMNS, EXTENTS, POINTS_OF, SHAPE, SIZES, SLICED, Program, State, start_of
+from kernels.slopes import ROUNDED
 
 Ints = npt.NDArray[np.int64]
 
 GROUP = 64  # points, at most
-ROUNDED = 2.0**-48  # of a number: sixteen last places, more than what libm computes is off by
 SHAPES = 2  # full blocks, and the shorter ones at the end of the axis that is cut
 MAPPED = 0  # points of a span that are in no one run
 # of a span

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from kernels.boxtree import z_order
 from kernels.graph import Metric
-from kernels.intervals import Interval
+from kernels.intervals import ANYTHING, Interval
 from kernels.language import Formula
 from kernels.pareto import RunningFrontier
 from kernels.quantiles import quantile_of
@@ -307,8 +307,8 @@ def _ranges_of_walk(
     for ends in each(evaluator, extent, chunks(evaluator.plan), threads):
         for name, (some, every) in zip(streamed, ends, strict=True):
             finite[name], whole[name] = around(finite[name], some), around(whole[name], every)
-    for found, odd in ((finite, Interval(-np.inf, np.inf, True)), (whole, Interval(-np.inf, np.inf, True))):
-        found |= {name: odd for name, ends in found.items() if not ends.low <= ends.high}
+    for found in finite, whole:
+        found.update({name: ANYTHING for name, ends in found.items() if not ends.low <= ends.high})
     return finite, whole
 
 

@@ -81,17 +81,13 @@ class Worker:
         """
         if out is None:
             out = np.empty(self.held, self.dtype(name))
-        self._gather({name: out})
+        self.read({name: out})
         return out
-
-    def read(self, found: Mapping[str, Cells]) -> None:
-        """Fill columns of a block by name, each of its dtype and as long as positions."""
-        self._gather(found)
 
     def design_ids(self) -> Cells:
         """Design ids (mixed radix in the axes as written) of the points that hold."""
         out = np.empty(self.held, np.int64)
-        self._gather({DESIGN_ID: out})
+        self.read({DESIGN_ID: out})
         return out
 
     def walk_ids(self, block: int) -> Cells:
@@ -110,7 +106,7 @@ class Worker:
                 first, end = end, end + self.visit(block)
                 if end > room:
                     return block, first, end - first
-                self._gather({name: values[first:end] for name, values in found.items()})
+                self.read({name: values[first:end] for name, values in found.items()})
             return blocks.stop, end, 0
         columns, addresses, narrow = self._targets({name: values[end:] for name, values in found.items()})
         program, state = self._program, self.state
@@ -161,8 +157,8 @@ class Worker:
         """Where columns stand in the program, and which hold whole numbers."""
         return [self._columns[name] for name in names], [self.plan.values[name].kind != "float" for name in names]
 
-    def _gather(self, found: Mapping[str, Cells]) -> None:
-        """Fill columns, each as long as positions."""
+    def read(self, found: Mapping[str, Cells]) -> None:
+        """Fill columns of a block by name, each of its dtype and as long as positions."""
         if self.evaluator.compiled:
             gather_rows(self._program, self.state, *self._targets(found))
             return

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from kernels.groups import ROUNDED
+from kernels.slopes import ROUNDED
 from sweep import monotone
 from sweep.execute import Evaluator, Worker, rows
 from sweep.monotone import go_one_way
