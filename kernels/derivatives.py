@@ -19,8 +19,9 @@ import ast
 import functools
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from kernels.language import BINARY, ROOTS, Formula
+from kernels.language import BINARY, ROOTS, Formula, names_in
 
 STEP = 2e-4  # of ln(input), for functions that look for a root
 DEEPEST_LINE = 40  # what would be nested deeper keeps a step of its own
@@ -44,9 +45,7 @@ def derivative(name: str, formula: Formula, slopes: Mapping[str, ast.expr]) -> F
         return None
     steps, result = tape.written(found)
     names = dict.fromkeys([*formula.parameters, *(s.id for s in slopes.values() if isinstance(s, ast.Name))])
-    read = {
-        node.id for tree in [*(v for _, v in steps), result] for node in ast.walk(tree) if isinstance(node, ast.Name)
-    }
+    read = set().union(*(names_in(tree) for tree in [*(v for _, v in steps), result]))
     return Formula(name, tuple(n for n in names if n in read), steps, result)
 
 
@@ -259,13 +258,13 @@ class _Tape:
             for read in _reads(node) if name in uses else ():
                 uses[read] = uses.get(read, 0) + 1
         steps: list[tuple[str, ast.expr]] = []
-        inline: dict[str, tuple[ast.expr, int]] = {}
+        inline: dict[str, _Inline] = {}
         for name, node in self._steps.items():
             if name not in uses:
                 continue
             built, depth = _filled(node, inline)
             if depth < DEEPEST_LINE and (uses[name] == 1 or _is_plain_test(node, self._steps)):
-                inline[name] = (built, depth)
+                inline[name] = _Inline(built, depth, uses[name] == 1)
             else:
                 steps.append((name, built))
         return tuple(steps), _filled(result, inline)[0]
@@ -303,16 +302,24 @@ def _is_plain_test(node: ast.expr, steps: Mapping[str, ast.expr]) -> bool:
     return isinstance(node, ast.Compare) and not any(name in steps for name in _reads(node))
 
 
-def _filled(node: ast.expr, inline: Mapping[str, tuple[ast.expr, int]]) -> tuple[ast.expr, int]:
+class _Inline(NamedTuple):
+    """What stands in the place of a name: how deep it nests, and whether in this one place."""
+
+    built: ast.expr
+    depth: int
+    is_once: bool
+
+
+def _filled(node: ast.expr, inline: Mapping[str, _Inline]) -> tuple[ast.expr, int]:
     """A new copy of an operation with what stands for names in their place, and how deep it nests."""
     depth = 0
 
     def of(part: ast.expr) -> ast.expr:
         nonlocal depth
         if isinstance(part, ast.Name) and part.id in inline:
-            built, deep = inline[part.id]
-            depth = max(depth, deep + 1)
-            return _copied(built)
+            there = inline[part.id]
+            depth = max(depth, there.depth + 1)
+            return there.built if there.is_once else _copied(there.built)
         return _copied(part)
 
     match node:

@@ -15,6 +15,7 @@ import numpy as np
 
 from kernels.groups import GROUP
 from kernels.intervals import Interval, evaluate
+from kernels.language import names_in
 from kernels.slopes import secants
 from sweep.evaluator import Evaluator
 from sweep.ranges import Ranges, is_cut_to_count, plain
@@ -83,7 +84,7 @@ def _way(
     node: ast.expr, scope: Mapping[str, Interval], ways: Mapping[str, int | None], words: Mapping[str, tuple[str, ...]]
 ) -> int | None:
     """Which way an expression goes whose names go those ways."""
-    names = sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & ways.keys())
+    names = sorted(names_in(node) & ways.keys())
     if any(ways[name] is UNKNOWN for name in names):
         return UNKNOWN
     moving = [name for name in names if ways[name]]

@@ -138,10 +138,11 @@ def encode(
     # DuckDB takes a column with a greatest number for one without nan (duckdb/duckdb#25521), so isnan would be wrong
     unordered = {name for name in floats if any(np.isnan(rows.columns[name].min()) for rows in held if len(rows))}
     dense = [c.name for c in columns if c.kind in ("float", "int") and not c.is_axis and c.name != DESIGN_ID]
-    bare = {name for name in dense if not _is_worth_compressing(held, name, layout.zstd_level)}
+    # numbers are most of the bytes: with lz4 they are a fourteenth more, and read in less than half the time
+    codecs = {name: "lz4" if _is_worth_compressing(held, name) else "none" for name in dense}
     style: dict[str, Any] = {
-        "compression": {c.name: "none" if c.name in bare else "zstd" for c in columns},
-        "compression_level": {c.name: layout.zstd_level for c in columns if c.name not in bare},
+        "compression": {c.name: codecs.get(c.name, "zstd") for c in columns},
+        "compression_level": {c.name: layout.zstd_level for c in columns if c.name not in codecs},
         # where values are few for certain; of the rest, most would turn out to be too many after a long search
         "use_dictionary": [c.name for c in columns if c.is_axis or c.kind == "word"],
         "column_encoding": {DESIGN_ID: "DELTA_BINARY_PACKED"},  # ids are steps
@@ -162,7 +163,7 @@ def encode(
     return content, _seal(content)
 
 
-def _is_worth_compressing(held: Sequence[Rows], name: str, zstd_level: int) -> bool:
+def _is_worth_compressing(held: Sequence[Rows], name: str) -> bool:
     """Whether some cells of a column, of its longest rows the middle, are much smaller compressed."""
     import pyarrow as pa
 
@@ -171,7 +172,7 @@ def _is_worth_compressing(held: Sequence[Rows], name: str, zstd_level: int) -> b
     tried = np.ascontiguousarray(cells[start : start + TRIED_CELLS])
     if not len(tried):
         return True
-    size = pa.Codec("zstd", compression_level=zstd_level).compress(pa.py_buffer(tried)).size
+    size = pa.Codec("lz4_raw").compress(pa.py_buffer(tried)).size
     return bool(size <= (1 - WORTH_COMPRESSING) * tried.nbytes)
 
 

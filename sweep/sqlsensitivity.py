@@ -11,10 +11,11 @@ import ast
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from kernels.derivatives import partial
 from kernels.graph import Graph, Node
-from kernels.language import ROOTS, Formula, Kind, kind_of
+from kernels.language import ROOTS, Formula, Kind, kind_of, names_in
 from kernels.quantiles import quantile_of
 from kernels.specialise import Specialised
 from sweep.space import Space
@@ -22,6 +23,7 @@ from sweep.sqlinputs import given
 from sweep.sqltext import TYPES, literal, quoted, to_sql
 
 NAME = "sensitivities"
+_TRANSLATED = {*ROOTS, "float"}
 MOST_CHARACTERS = 400_000  # of the macro; where it would be longer, it is of the objectives alone
 
 
@@ -33,9 +35,11 @@ def statement(space: Space, columns: Iterable[str]) -> str:
     """
     specialised = Specialised(space.graph, space.given, space.constants)
     names = [name for name in columns if name in space.graph and space.graph.kinds[name] in ("int", "float")]
-    reached = {name: _reached(specialised, [name]) for name in names}
-    names = [name for name in names if reached[name].nodes and not reached[name].is_over_draws]
-    plain = [name for name in names if not reached[name].takes_a_search]
+    every = _reached(specialised, names)
+    behind = {name: every.behind(name) for name in names}
+    computed = {node.name for node in every.nodes}
+    names = [name for name in names if name in computed and not behind[name] & every.over_draws]
+    plain = [name for name in names if not behind[name] & every.searched]
     goals = [name for name in names if name in (*space.minimize, *space.maximize)]
     for kept in (names, plain, goals):
         searched = [name for name in kept if name not in plain]
@@ -103,15 +107,33 @@ class _Reached:
     leaves: list[str]
     slopes: dict[tuple[str, str], Formula]
 
-    @property
-    def takes_a_search(self) -> bool:
-        """Whether anything of it has no translation."""
-        return any(f.finds_a_root for f in [*(node.formula for node in self.nodes), *self.slopes.values()])
+    @cached_property
+    def searched(self) -> set[str]:
+        """What has no translation, or a slope without one."""
+        formulas = [*((node.name, node.formula) for node in self.nodes), *((n, f) for (n, _), f in self.slopes.items())]
+        return {name for name, formula in formulas if formula.finds_a_root}
 
-    @property
-    def is_over_draws(self) -> bool:
-        """Whether anything of it takes all draws of a law."""
-        return any(quantile_of(node.formula) for node in self.nodes)
+    @cached_property
+    def over_draws(self) -> set[str]:
+        """What takes all draws of a law."""
+        return {node.name for node in self.nodes if quantile_of(node.formula)}
+
+    @cached_property
+    def _reads(self) -> dict[str, set[str]]:
+        """What each value and its slopes read."""
+        found = {node.name: set(node.formula.parameters) for node in self.nodes}
+        for (name, parameter), slope in self.slopes.items():
+            found[name] |= {parameter, *slope.parameters}
+        return found
+
+    def behind(self, metric: str) -> set[str]:
+        """A metric and all that it and its slopes follow from."""
+        found, waiting = {metric}, [metric]
+        while waiting:
+            more = self._reads.get(waiting.pop(), set()) - found
+            found |= more
+            waiting += more
+        return found
 
 
 def _reached(specialised: Specialised, metrics: Sequence[str]) -> _Reached:
@@ -180,8 +202,7 @@ class _Columns:
         return [[(n, self._text[n]) for n, d in self._depth.items() if d == k] for k in range(1, last + 1)]
 
     def _below(self, tree: ast.expr, rename: Mapping[str, str]) -> int:
-        read = [rename[n.id] for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in rename]
-        return max((self._depth[name] for name in read), default=0)
+        return max((self._depth[rename[name]] for name in names_in(tree) & rename.keys()), default=0)
 
     def _put(self, name: str, text: str, depth: int) -> None:
         self._depth[name], self._text[name] = depth, text
@@ -205,24 +226,28 @@ def _listed(name: str, columns: Sequence[str], table: str) -> str:
     return f"{name} as (select unnest([{names}]) as name, unnest([{values}]) as value from {table})"
 
 
-def _translatable(formula: Formula) -> Formula:
-    """The formula with nan for what is searched for, and 1.0 times what a cut formula converts."""
+class _Translate(ast.NodeTransformer):
+    """Puts nan for what is searched for, and 1.0 times what a cut formula converts."""
 
-    class Translate(ast.NodeTransformer):
-        def visit_Call(self, node: ast.Call) -> ast.expr:
-            if isinstance(node.func, ast.Name) and node.func.id in ROOTS:
-                return ast.Constant(math.nan)
-            arguments = [self.visit(argument) for argument in node.args]
-            if isinstance(node.func, ast.Name) and node.func.id == "float":
-                return ast.BinOp(ast.Constant(1.0), ast.Mult(), arguments[0])
-            return ast.Call(node.func, arguments, [])
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if isinstance(node.func, ast.Name) and node.func.id in ROOTS:
+            return ast.Constant(math.nan)
+        arguments = [self.visit(argument) for argument in node.args]
+        if isinstance(node.func, ast.Name) and node.func.id == "float":
+            return ast.BinOp(ast.Constant(1.0), ast.Mult(), arguments[0])
+        return ast.Call(node.func, arguments, [])
+
+
+def _translatable(formula: Formula) -> Formula:
+    """The formula so that all of it has an SQL."""
 
     def made(tree: ast.expr) -> ast.expr:
-        calls = (n.func for n in ast.walk(tree) if isinstance(n, ast.Call))
-        if not any(isinstance(called, ast.Name) and called.id in (*ROOTS, "float") for called in calls):
-            return tree  # which is of most, and a copy takes as long as all else
-        found: ast.expr = Translate().visit(ast.parse(ast.unparse(tree), mode="eval").body)
+        found: ast.expr = _Translate().visit(ast.parse(ast.unparse(tree), mode="eval").body)
         return found
 
-    steps = tuple((name, made(value)) for name, value in formula.steps)
-    return replace(formula, steps=steps, result=made(formula.result))
+    trees = [*(value for _, value in formula.steps), formula.result]
+    if not any(names_in(tree) & _TRANSLATED for tree in trees):
+        return formula  # which is most, and a copy takes as long as all else
+    return replace(
+        formula, steps=tuple((name, made(value)) for name, value in formula.steps), result=made(formula.result)
+    )

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from kernels.boxtree import z_order
 from kernels.graph import Metric
 from kernels.intervals import ANYTHING, Interval
-from kernels.language import Formula
+from kernels.language import Formula, names_in
 from kernels.pareto import RunningFrontier
 from kernels.quantiles import quantile_of
 from sweep.boxes import Points
@@ -267,7 +267,7 @@ def _subspace(question: Question, axes: frozenset[int], cuts: Sequence[Cut]) -> 
         if isinstance(cut.expression, ast.Name):
             columns.append(cut.expression.id)
             continue
-        names = sorted({n.id for n in ast.walk(cut.expression) if isinstance(n, ast.Name)} & question.spread.keys())
+        names = sorted(names_in(cut.expression) & question.spread.keys())
         formula = Formula(f"_cut_{k}", tuple(names), (), cut.expression)
         metrics.append(Metric(formula.name, "", "", "a cut", formula))
         columns.append(formula.name)

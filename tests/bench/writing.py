@@ -3,9 +3,9 @@
     python -m tests.bench.writing [SPEC] [DESIGNS]
 
 A run is everything: evaluating the space, conditions left out, encoding, hashes, fsync, manifest. Polars gets frames of
-the same parts from memory, with row groups as long, the same compression and the same statistics, and only hands its
-files to the system. Both take turns; each number of threads has a process of its own, since polars reads it at its
-start. Ratios are rates of rows, ours over polars', by processor time and by the clock.
+the same parts from memory, with row groups as long and the same statistics, once with lz4 like a run's numbers and once
+with zstd, and only hands its files to the system. All take turns; each number of threads has a process of its own,
+since polars reads it at its start. Ratios are rates of rows, ours over polars', by processor time and by the clock.
 """
 
 import io
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -32,6 +33,8 @@ from sweep.resolve import load
 from sweep.run import prepare, write
 from sweep.space import Space
 
+Codec = Literal["lz4", "zstd"]
+CODECS: tuple[Codec, ...] = ("lz4", "zstd")
 PASSES = 5
 DESIGNS = 8_000_000
 ORDERED = 2_000_000  # rows that are put in other orders
@@ -72,38 +75,41 @@ def compare(spec: str, designs: int, threads: int) -> None:
     plan, columns, layout = prepare(space)
     parts = parts_of(space, columns, plan, layout)
     rows = sum(part.height for part in parts)
-    ours, theirs = [], []
-    size = [0, 0]
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in ("a run", *CODECS)}
+    size: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(space, folder / "first", threads=threads)
 
-        def polars() -> None:
+        def polars(codec: Codec) -> None:
             for k, part in enumerate(parts):
                 part.write_parquet(
                     folder / f"polars-{k}.parquet",
-                    compression="zstd",
-                    compression_level=layout.zstd_level,
+                    compression=codec,
+                    compression_level=layout.zstd_level if codec == "zstd" else None,
                     statistics={"min": True, "max": True, "distinct_count": False, "null_count": True},
                     row_group_size=layout.row_group_rows,
                 )
 
-        polars()
-        size[1] = sum(path.stat().st_size for path in folder.glob("polars-*.parquet"))
+        for codec in CODECS:
+            polars(codec)
+            size[codec] = sum(path.stat().st_size for path in folder.glob("polars-*.parquet"))
         for k in range(PASSES):
             at = folder / f"run-{k}"
-            ours.append(clock(lambda at=at: write(space, at, threads=threads)))  # type: ignore[misc]
-            theirs.append(clock(polars))
-            size[0] = sum(path.stat().st_size for path in (at / "parts").iterdir())
+            spent["a run"].append(clock(lambda at=at: write(space, at, threads=threads)))  # type: ignore[misc]
+            size["a run"] = sum(path.stat().st_size for path in (at / "parts").iterdir())
             for path in (at / "parts").iterdir():
                 path.unlink()
-    ratio = np.median(np.array(theirs) / np.array(ours), axis=0)
-    nanoseconds = [statistics.median(t[0] for t in times) / rows * 1e9 for times in (ours, theirs)]
-    print(
-        f"  {threads} threads: processor {ratio[0]:.2f} x polars, clock {ratio[1]:.2f} x"
-        f"   ({nanoseconds[0]:.0f} and {nanoseconds[1]:.0f} ns of a processor a row, "
-        f"{size[0] / rows:.2f} and {size[1] / rows:.2f} bytes)"
-    )
+            for codec in CODECS:
+                spent[codec].append(clock(lambda codec=codec: polars(codec)))  # type: ignore[misc]
+    for name, times in spent.items():
+        ratio = np.median(np.array(times) / np.array(spent["a run"]), axis=0)
+        beside = "" if name == "a run" else f"   a run is {ratio[0]:.2f} x by processor, {ratio[1]:.2f} x by the clock"
+        print(
+            f"  {threads} threads, {name if name == 'a run' else f'polars, {name}':<13}"
+            f"{statistics.median(t[0] for t in times) / rows * 1e9:4.0f} ns of a processor a row,"
+            f"{size[name] / rows:6.2f} bytes{beside}"
+        )
 
 
 def orders(plan: Plan, rows: Rows) -> dict[str, np.ndarray]:
