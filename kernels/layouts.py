@@ -36,18 +36,19 @@ LOOPS = (  # what the times of a layer depend on stands further out than stages,
         "pipeline_parallel",
         divisors="num_gpus // (tensor_parallel * context_parallel), min(most_pipeline_parallel, num_layers)",
     ),
-    Loop("pipeline_interleave", "range(1, (most_pipeline_interleave if pipeline_parallel > 1 else 1) + 1)"),
     Loop("zero_stage", "range(most_zero_stage + 1)"),
+    Loop("pipeline_interleave", "range(1, (most_pipeline_interleave if pipeline_parallel > 1 else 1) + 1)"),
 )
 
 GOAL = "train_step_s"  # known before a layout's memory is, and soon not less than the best
-CONDITIONS = (  # the two that begin with "not" follow from the last, and are known before it
+CONDITIONS = (  # those that begin with "not" follow from the last, and are known before it
     "num_gpus % tensor_parallel == 0",
     "num_gpus % (tensor_parallel * context_parallel) == 0",
     "pipeline_interleave == 1 or num_layers % (pipeline_parallel * pipeline_interleave) == 0",
     "data_parallel * micro_batch_size <= batch_sequences",
     "not train_bytes_least > gpu_usable_bytes",
     "not stages_bytes_least > gpu_usable_bytes",
+    "not sharded_bytes_least > gpu_usable_bytes",
     "train_fits",
 )
 
@@ -70,9 +71,10 @@ def search(graph: Graph) -> Search:
     rules = [rule.text for rule in RULES if _changes(rule.formula.parameters)]
     bounds = (
         "balanced_passes_s_least",
-        "balanced_passes_s",
+        "balanced_pipeline_s",
         "passes_s_least",
         "pipelined_s_least",
+        "train_step_s_least",
         "pipelined_s",
         GOAL,
     )

@@ -1,18 +1,18 @@
 """Metrics written out as nested loops: the best of all combinations of some inputs.
 
 A search over inputs is a function of whatever does not depend on them. Its text holds a loop for every input searched;
-each metric that leads to the goal stands in the outermost loop in which all it depends on is fixed, so that a loop
-inside repeats only what it changes. Conditions are asked as soon as they can be, and a combination whose least
-possible goal is no better than the best found is gone past.
+each metric that leads to the goal, and each step of its formula, stands in the outermost loop in which all it depends
+on is fixed, so that a loop inside repeats only what it changes. Conditions are asked as soon as they can be, and a
+combination whose least possible goal is no better than the best found is gone past.
 """
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
 from kernels.graph import Graph, Node
-from kernels.language import Formula, emit, from_text, unified
+from kernels.language import Formula, emit, from_text, names_in, unified
 
 WIDTH = 110  # of a line of the text
 
@@ -67,6 +67,7 @@ class Nested:
         wanted = [search.goal, *search.bounds, *self.code.parameters]
         wanted += [p for condition in self.conditions for p in condition.parameters]
         self._place(wanted)
+        self._outer = self._further_out()
         self.parameters = self._taken()
 
     def _place(self, wanted: Iterable[str]) -> None:
@@ -78,6 +79,28 @@ class Nested:
             if deepest or node.name in self.search.own:
                 self.level[node.name] = deepest
                 self.nodes.append(node)
+
+    def _further_out(self) -> list[list[str]]:
+        """By level, the steps of formulas further in that depend on nothing but what is fixed there, as lines."""
+        found: list[list[str]] = [[] for _ in range(len(self.search.loops) + 1)]
+        self._moved: set[str] = set()
+        for node in self.nodes:
+            rename, steps = self._steps(node)
+            level = {p: self.level.get(p, 0) for p in node.formula.parameters}
+            for step, value in steps:
+                level[step] = max((level[n] for n in names_in(value) & level.keys()), default=0)
+                if level[step] < self.level[node.name]:
+                    found[level[step]].append(f"{rename[step]} = {self._emitted(value, rename)}")
+                    self._moved.add(rename[step])
+        return found
+
+    def _steps(self, node: Node) -> tuple[dict[str, str], Sequence[tuple[str, ast.expr]]]:
+        """The steps of a formula, and what they are called."""
+        steps = unified(node.formula, self.graph.kinds, self.graph.words).steps
+        return {step: f"{node.name}__{step}" for step, _ in steps}, steps
+
+    def _emitted(self, value: ast.expr, rename: Mapping[str, str]) -> str:
+        return emit(value, dict(rename), self.graph.words)
 
     def _taken(self) -> list[str]:
         """What the search depends on, in the order of the graph."""
@@ -94,8 +117,8 @@ class Nested:
         lines += ["):", f'    """{self._doc()}"""', "    found = math.nan", "    least = math.inf"]
         for node in self.nodes:
             if self.level[node.name] == 0:
-                lines += [f"    {line}" for line in self._computed(node.name, node.formula)]
-        lines += [f"    {line}" for line in self._divided(0)]
+                lines += [f"    {line}" for line in self._computed(node)]
+        lines += [f"    {line}" for line in [*self._outer[0], *self._divided(0)]]
         for depth, loop in enumerate(self.search.loops, start=1):
             indent = "    " * depth
             lines += [f"{indent}{line}" for line in _head(loop)]
@@ -118,12 +141,12 @@ class Nested:
         mine = [node for node in self.nodes if self.level[node.name] == depth]
         lines += self._asked(depth, known, asked)
         for node in self._cheapest_first(mine, depth):
-            lines += self._computed(node.name, node.formula)
+            lines += self._computed(node)
             known.add(node.name)
             lines += self._asked(depth, known, asked)
             if node.name in self.search.bounds:
                 lines += [f"if not {node.name} < least:", "    continue"]
-        return lines + self._divided(depth)
+        return lines + self._outer[depth] + self._divided(depth)
 
     def _divided(self, depth: int) -> list[str]:
         """The divisors that are known once a level is, for loops further in."""
@@ -174,15 +197,11 @@ class Nested:
                 lines += [f"if not {self._text(condition)}:", "    continue"]
         return lines
 
-    def _computed(self, name: str, formula: Formula) -> list[str]:
-        formula = unified(formula, self.graph.kinds, self.graph.words)
-        rename: dict[str, str] = {}
-        lines = []
-        for step, value in formula.steps:
-            lines.append(f"{name}__{step} = {emit(value, rename, self.graph.words)}")
-            rename[step] = f"{name}__{step}"
-        text = emit(formula.result, rename, self.graph.words)
-        return [*lines, f"{name} = {_cell(self.graph.kinds[name])}({text})"]
+    def _computed(self, node: Node) -> list[str]:
+        rename, steps = self._steps(node)
+        lines = [f"{rename[s]} = {self._emitted(v, rename)}" for s, v in steps if rename[s] not in self._moved]
+        result = unified(node.formula, self.graph.kinds, self.graph.words).result
+        return [*lines, f"{node.name} = {_cell(self.graph.kinds[node.name])}({self._emitted(result, rename)})"]
 
     def _text(self, formula: Formula) -> str:
         formula = unified(formula, self.graph.kinds, self.graph.words)
