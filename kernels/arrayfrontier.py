@@ -160,6 +160,11 @@ class ArrayFrontier:
         return self._rows.copy(), self._ids.copy()
 
     @property
+    def num_settled(self) -> int:
+        """Rows that were on the frontier when last those that wait were brought into it."""
+        return len(self._rows)
+
+    @property
     def counts(self) -> Ints:
         """How many rows each row of the result stands for."""
         self._settle()

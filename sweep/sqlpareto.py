@@ -37,6 +37,7 @@ ARGUMENTS = {"pareto": range(1, 9), "pareto2": (2,), "pareto3": (3,)}
 MOST_WHOLE = 2.0**53  # whole numbers from here on are not all apart as float64
 BATCH_ROWS = 1 << 17
 WORTH_COMPILING = 1 << 21  # rows from which the compiled kernels, when they have to be made first, are sooner done
+MOST_ON_ARRAYS = 1 << 11  # and rows of a frontier of three objectives and more, each held against all that wait
 SETTINGS = ("ties", "epsilon")
 
 
@@ -144,7 +145,8 @@ def folded(cursor: Any, source: str, goals: Sequence[Goal], ties: Ties = "all", 
     for batch in cursor.sql(f"select design_id, {listed} from {source}").to_arrow_reader(BATCH_ROWS):
         ids, *values = (_array(column) for column in batch.columns)
         num_rows += len(ids)
-        if isinstance(running, ArrayFrontier) and num_rows > WORTH_COMPILING:
+        many = len(goals) > 2 and isinstance(running, ArrayFrontier) and running.num_settled > MOST_ON_ARRAYS
+        if isinstance(running, ArrayFrontier) and (many or num_rows > WORTH_COMPILING):
             compiled = RunningFrontier(len(goals), ties)
             compiled.fold(*running.result(), running.counts)
             running = compiled
