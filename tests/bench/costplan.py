@@ -19,7 +19,7 @@ from sweep.execute import Evaluator, Worker, chunks, rows
 from sweep.parts import designs_before
 from sweep.plan import Plan
 from sweep.resolve import loads
-from tests.bench.measure import keep_memory, on_one_thread
+from tests.bench.measure import keep_memory, machine, on_one_thread
 
 PASSES = 5
 AIM_GIVEN, AIM_BEST = 30e6, 100e3  # designs a second of a core, said beforehand
@@ -119,6 +119,7 @@ def main() -> None:
         keep_memory()
         given()
         best()
+        print(machine())
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from sweep.plan import Plan
 from sweep.resolve import loads, narrow
 from sweep.space import Space
 from tests.bench.chart import draw
-from tests.bench.measure import ROOT, once
+from tests.bench.measure import ROOT, machine, once
 
 AGAIN = 60.0  # seconds, below which a case is asked again and that counts: loops of its own are compiled by then
 LIMIT, LARGE_LIMIT = 60.0, 300.0  # seconds of processor time a case
@@ -210,4 +210,4 @@ if __name__ == "__main__":
     else:
         begun = time.perf_counter()
         print("\n".join(table("--large" in sys.argv, "--chart" in sys.argv)))
-        print(f"in {time.perf_counter() - begun:.0f} s")
+        print(f"in {time.perf_counter() - begun:.0f} s; {machine()}")

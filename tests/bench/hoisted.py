@@ -24,6 +24,7 @@ from sweep.execute import Evaluator, Worker, rows
 from sweep.plan import Plan
 from sweep.resolve import load
 from sweep.space import Space
+from tests.bench.measure import machine
 
 OBJECTIVES = ["loss_nats", "lifetime_usd"]
 SHAPE = ("hidden_size", "num_layers", "num_experts", "vocab_size")
@@ -218,7 +219,9 @@ def main() -> None:
             "engine, evaluated and reduced": lambda: BY_DRIVER(*arguments),
         },
     )
-    print(f"first-look: {plan.points:,} designs, {' and '.join(OBJECTIVES)}, conditions left out, one thread")
+    print(
+        f"first-look: {plan.points:,} designs, {' and '.join(OBJECTIVES)}, conditions left out, one thread; {machine()}"
+    )
     for name, value in found.items():
         ratios = ", ".join(f"{value / hand:5.2f}" for hand in list(found.values())[:3])
         print(f"  {name:<32} {value:10.1f} M designs/s/core  {ratios} of the three by hand")

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.measure import ROOT, Spent
+from tests.bench.measure import ROOT, Spent, machine
 
 WARM_PASSES = 3
 AIM_COLD, AIM_WARM, AIM_COLUMN = 15.0, 2.0, 1.0
@@ -76,6 +76,7 @@ def table() -> list[str]:
         line("the same again", usual, AIM_WARM),
         line("a column more: beyond that", middle(first), AIM_COLUMN),
         line("that column again: beyond that", middle(again), 0.1),
+        machine(),
     ]
 
 

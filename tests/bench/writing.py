@@ -32,6 +32,7 @@ from sweep.plan import Plan
 from sweep.resolve import load
 from sweep.run import prepare, write
 from sweep.space import Space
+from tests.bench.measure import machine
 
 Codec = Literal["lz4", "zstd"]
 CODECS: tuple[Codec, ...] = ("lz4", "zstd")
@@ -148,7 +149,7 @@ def main(spec: str = "first-look", designs: str = str(DESIGNS), threads: str = "
     if threads:
         compare(spec, int(designs), int(threads))
         return
-    print(f"{spec}: {Plan(cut(spec, int(designs)), ()).points:,} designs, conditions left out", flush=True)
+    print(f"{spec}: {Plan(cut(spec, int(designs)), ()).points:,} designs, conditions left out; {machine()}", flush=True)
     for count in ("1", "2"):
         command = [sys.executable, "-m", "tests.bench.writing", spec, designs, count]
         subprocess.run(command, check=True, env=os.environ | {"POLARS_MAX_THREADS": count})
