@@ -24,7 +24,7 @@ from sweep import catalogue, manifest, parts, progress, resolve, run
 from sweep.columns import declare, frame, wanted
 from sweep.dryrun import dry_run
 from sweep.errors import RunError
-from sweep.execute import Evaluator, Worker, rows
+from sweep.execute import Evaluator, Rows, Worker, rows
 from sweep.lock import Lock
 from sweep.manifest import columns_of, read_manifest
 from sweep.plan import Plan
@@ -94,6 +94,22 @@ def test_the_manifest_lists_every_part(undisturbed: Path) -> None:
     assert held.rows == sum(pl.read_parquet(undisturbed / "parts" / p.name).height for p in held.parts)
 
 
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (np.repeat(np.arange(100.0), 1000), "lz4"),
+        (np.tile(np.random.default_rng(1).random(2000), 50), "lz4"),
+        (np.tile(np.random.default_rng(1).random(20_000), 5), "zstd"),  # repeats after 160 kB
+        (np.random.default_rng(1).random(100_000), "none"),
+        (np.empty(0), "zstd"),
+    ],
+)
+def test_numbers_are_compressed_by_what_a_page_of_them_tells(cells: np.ndarray, expected: str) -> None:
+    long = Rows(np.arange(len(cells)), {"x": cells})
+    few = Rows(np.arange(10), {"x": np.arange(10.0)})
+    assert parts.compression([few, long] if len(cells) else [long], "x", 1) == expected
+
+
 def test_columns_that_hardly_compress_are_stored_bare(undisturbed: Path) -> None:
     codec = pa.Codec("lz4_raw")
     found = set()
@@ -105,8 +121,8 @@ def test_columns_that_hardly_compress_are_stored_bare(undisturbed: Path) -> None
             if name in ("lifetime_usd", "loss_nats"):
                 cells = np.ascontiguousarray(values.to_numpy())
                 saved = 1 - codec.compress(pa.py_buffer(cells)).size / cells.nbytes
-                assert abs(saved - parts.WORTH_COMPRESSING) > 0.02, name  # a sample might say either
-                assert stored == ("LZ4" if saved > parts.WORTH_COMPRESSING else "UNCOMPRESSED"), name
+                assert abs(saved - parts.WORTH["lz4"]) > 0.02, name  # a sample might say either
+                assert stored == ("LZ4" if saved > parts.WORTH["lz4"] else "UNCOMPRESSED"), name
                 found.add(stored)
             elif values.type not in (pa.float64(), pa.int64()):
                 assert stored == "ZSTD", name
