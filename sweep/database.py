@@ -197,7 +197,9 @@ class Database:
         try:
             reader = self.wait(lambda: _reader(cursor, query, _given(last, params, True)), cursor, last.query)
         except QueryError as error:
-            advice += misnamed(str(error), [column.name for column in self.columns])
+            from kernels.model import GRAPH
+
+            advice += misnamed(str(error), [column.name for column in self.columns], GRAPH.metrics)
             raise QueryError("\n".join([str(error), *advice])) from None
         answer = Answer(self.wait, cursor, reader)
         self._open.add(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection
 from typing import Any
@@ -29,11 +30,22 @@ def told(error: duckdb.Error, sql: str = "") -> QueryError:
     return QueryError(message)
 
 
-def misnamed(message: str, columns: Collection[str]) -> list[str]:
-    """A line with the column that was meant, where DuckDB knows no column of that name and may not know all."""
+def misnamed(message: str, columns: Collection[str], metrics: Collection[str]) -> list[str]:
+    """A line with the column that was meant, where DuckDB knows no column of that name and may not know all.
+
+    metrics are names that a spec may have evaluated: what rows that are written lack, another run can hold.
+    """
     found = re.match(r'Referenced column "(\w+)" not found', message)
-    hint = near(found.group(1), columns) if found else ""
-    return [f"{found.group(1)} is not a column of designs{hint}"] if found and hint else []
+    if found is None:
+        return []
+    name = found.group(1)
+    if hint := near(name, columns):
+        return [f"{name} is not a column of designs{hint}"]
+    meant = [name] if name in metrics else difflib.get_close_matches(name, metrics, 1)
+    if not meant:
+        return []
+    lacked = f"{meant[0]} is a metric that these designs do not hold"
+    return [f"{lacked}: ask their spec, which evaluates it, or a run with it among its columns"]
 
 
 def with_the_place(error: duckdb.Error, cursor: Any, sql: str, params: Any) -> duckdb.Error:

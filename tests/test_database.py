@@ -154,6 +154,14 @@ def test_errors_are_in_the_words_of_duckdb(virtual: Database, query: str, messag
     assert len(somewhere_in_python) == 1
 
 
+def test_a_metric_that_a_run_lacks_is_told_from_a_name_that_is_wrong(kept: Database) -> None:
+    for name in ("prefill_s", "prefil_s"):
+        with pytest.raises(QueryError, match="\nprefill_s is a metric that these designs do not hold: ask their spec"):
+            kept.query(f"select {name} from designs")
+    with pytest.raises(QueryError, match='los_nats is not a column of designs; did you mean "loss_nats"'):
+        kept.query("select los_nats from designs")
+
+
 def test_a_large_answer_streams(virtual: Database) -> None:
     answer = virtual.query("select i, i + 0.5 as half from range(100000000000) as t(i)")
     first = next(answer.batches())
