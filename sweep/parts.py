@@ -39,10 +39,8 @@ CHUNK_BYTES = 32 << 20  # of the rows a thread makes at once
 ROW_GROUP_ROWS = 1 << 18
 PAGE_ROWS = 1 << 16
 ZSTD_LEVEL = 1
-WORTH: dict[Compression, float] = {
-    "lz4": 1 / 6,
-    "zstd": 1 / 3,
-}  # of the bytes saved, or they cost less than saving them
+# the share of the bytes that has to be saved: fewer cost reader and writer less than saving them does
+WORTH: dict[Compression, float] = {"lz4": 1 / 6, "zstd": 1 / 3}
 FOOTER = "llm-sweep"  # the key of what a part says of itself
 UNSEALED = "0" * 64
 PIECE = 1 << 16  # written at once, between two looks at whether to stop; of large pieces Linux makes large pages first
@@ -168,7 +166,7 @@ def encode(
 def compression(held: Sequence[Rows], name: str, zstd_level: int) -> Compression:
     """What numbers of a column are compressed by, as a page of them tells: of its longest rows the middle.
 
-    lz4 is read twice as fast as zstd and mostly compresses nearly as well, but it sees nothing that repeats after more
+    lz4 is sooner read than zstd and mostly compresses nearly as well, but it sees nothing that repeats after more
     than 64 KiB, as where an inner axis is long.
     """
     import pyarrow as pa

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection
 from typing import Any
@@ -39,13 +38,11 @@ def misnamed(message: str, columns: Collection[str], metrics: Collection[str]) -
     if found is None:
         return []
     name = found.group(1)
-    if hint := near(name, columns):
-        return [f"{name} is not a column of designs{hint}"]
-    meant = [name] if name in metrics else difflib.get_close_matches(name, metrics, 1)
-    if not meant:
-        return []
-    lacked = f"{meant[0]} is a metric that these designs do not hold"
-    return [f"{lacked}: ask their spec, which evaluates it, or a run with it among its columns"]
+    if name in metrics:
+        lacked = f"{name} is a metric that these designs do not hold"
+        return [f"{lacked}: ask their spec, which evaluates it, or a run with it among its columns"]
+    hint = near(name, columns) or near(name, metrics)
+    return [f"{name} is not a column of designs{hint}"] if hint else []
 
 
 def with_the_place(error: duckdb.Error, cursor: Any, sql: str, params: Any) -> duckdb.Error:

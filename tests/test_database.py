@@ -155,11 +155,14 @@ def test_errors_are_in_the_words_of_duckdb(virtual: Database, query: str, messag
 
 
 def test_a_metric_that_a_run_lacks_is_told_from_a_name_that_is_wrong(kept: Database) -> None:
-    for name in ("prefill_s", "prefil_s"):
-        with pytest.raises(QueryError, match="\nprefill_s is a metric that these designs do not hold: ask their spec"):
+    """Whatever columns have nearly its name."""
+    for name in ("prefill_s", "lifetime_kwh"):
+        assert name not in [column.name for column in kept.columns]
+        with pytest.raises(QueryError, match=f"\n{name} is a metric that these designs do not hold: ask their spec"):
             kept.query(f"select {name} from designs")
-    with pytest.raises(QueryError, match='los_nats is not a column of designs; did you mean "loss_nats"'):
-        kept.query("select los_nats from designs")
+    for wrong, meant in (("los_nats", "loss_nats"), ("prefil_s", "prefill_s")):
+        with pytest.raises(QueryError, match=f'{wrong} is not a column of designs; did you mean "{meant}"'):
+            kept.query(f"select {wrong} from designs")
 
 
 def test_a_large_answer_streams(virtual: Database) -> None:
