@@ -2,12 +2,13 @@
 
     python -m tests.bench.growth [--large] [--chart]
 
-The spaces are first-look with finer widths, depths, vocabularies and token budgets, conditions left out, on one thread.
-Three questions: the exact frontier of loss and lifetime cost, the same to 0.1 %, and the least loss under a budget.
-Walked: every design is evaluated. Reasoned: as sweep.reasoned does. Every series is a process of its own, which also
-evaluates the two objectives of the space of 1e9 designs before and after each case, so that a cost is a multiple of
-that; the most memory it took is its own too. A case that takes more than LIMIT is stopped, and larger ones of its
-kind are left out. --large goes on to 1e14 designs, with LARGE_LIMIT a case. --chart draws growth.svg.
+The spaces are first-look with finer widths, depths, vocabularies and token budgets, conditions left out, on one
+thread. Three questions: the exact frontier of loss and lifetime cost, the same to 0.1 %, and the least loss under a
+budget. Walked: every design is evaluated. Reasoned: as sweep.reasoned does. Every series is a process of its own,
+which also evaluates the two objectives of the space of 1e9 designs before and after each pass of a case, so that a
+cost is a multiple of that; the most memory it took is its own too. A case that takes more than LIMIT is stopped, and
+larger ones of its kind are left out. --large goes on to 1e14 designs, with LARGE_LIMIT a case. --chart draws
+growth.svg.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -31,9 +33,10 @@ from sweep.plan import Plan
 from sweep.resolve import loads, narrow
 from sweep.space import Space
 from tests.bench.chart import draw
-from tests.bench.measure import ROOT, machine, once
+from tests.bench.measure import PASSES, ROOT, machine, median, once
 
 AGAIN = 60.0  # seconds, below which a case is asked again and that counts: loops of its own are compiled by then
+SHORT, LONG_PASSES = 10.0, 3  # seconds, below which there are as many passes as elsewhere, and passes of others
 LIMIT, LARGE_LIMIT = 60.0, 300.0  # seconds of processor time a case
 STEPS = {  # by the power of ten: steps of width and depth, and vocabularies
     6: (512, 12, 2), 7: (256, 8, 2), 8: (128, 4, 2), 9: (128, 1, 4), 10: (64, 1, 8), 11: (32, 1, 17), 12: (16, 1, 34),
@@ -62,19 +65,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Answer:
-    """Designs, how many were found, and seconds: of processor time, of the clock, and of evaluating 1e9 designs."""
+    """Designs, how many were found, seconds by the clock, and what it took as a multiple of evaluating 1e9 designs.
+
+    That is the median of what each pass was of the two evaluations beside it.
+    """
 
     designs: int
     found: int
-    cpu: float
     wall: float
-    base: float
+    times: float
     memory: float  # GB
-
-    @property
-    def times(self) -> float:
-        """As a multiple of evaluating the objectives of 1e9 designs."""
-        return self.cpu / self.base
 
 
 def text_of(width: int, depth: int, vocabularies: int, budgets: int) -> str:
@@ -125,19 +125,23 @@ class Asker:
         return once(lambda: self.worker.count(range(plan.box.blocks))).cpu * 1e9 / plan.points
 
     def answer(self, case: Case) -> Answer:
-        """Ask: again where that is soon done, so that no compiling is timed, and then the median of three counts."""
+        """Ask: again where that is soon done, so that no compiling is timed, and then medians of several passes."""
         ask, space = asked(case), space_of(case.power, case.axes)
-        bases = [self.evaluate()]
         found: list[Any] = []
         signal.setitimer(signal.ITIMER_PROF, case.limit)  # ends this process when its processor time is up
-        spent = once(lambda: found.append(ask(space)))
+        first = once(lambda: found.append(ask(space)))
         signal.setitimer(signal.ITIMER_PROF, 0.0)
-        if spent.cpu < AGAIN:
-            spent = sorted((once(lambda: found.append(ask(space))) for _ in range(3)), key=lambda spent: spent.cpu)[1]
-        bases += [self.evaluate() for _ in range(2)]
+        passes, bases = [first], [self.evaluate()]
+        if first.cpu < AGAIN:
+            passes = []
+            for _ in range(PASSES if first.cpu < SHORT else LONG_PASSES):
+                passes.append(once(lambda: ask(space)))
+                bases.append(self.evaluate())
+        beside = [(bases[k] + bases[min(k + 1, len(bases) - 1)]) / 2.0 for k in range(len(passes))]
+        times = statistics.median(spent.cpu / base for spent, base in zip(passes, beside, strict=True))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         designs = prod(len(axis) for axis in space.axes)
-        return Answer(designs, len(found[0].frame), spent.cpu, spent.wall, float(np.median(bases)), memory)
+        return Answer(designs, len(found[0].frame), median(passes).wall, times, memory)
 
 
 def series(cases: Sequence[Case]) -> list[Answer]:
