@@ -85,6 +85,36 @@ def lexicographic(rows: Floats, ids: Ints | None = None) -> Indices:
 
 
 @jit
+def merged(
+    rows: Floats, ids: Ints, counts: Ints, more: Floats, more_ids: Ints, more_counts: Ints
+) -> tuple[Floats, Ints, Ints]:
+    """Two sets of rows, each in the order of lexicographic, as one in that order, with what belongs to the rows."""
+    num_rows, size = ids.size + more_ids.size, rows.shape[1]
+    all_rows = np.empty((num_rows, size))
+    all_ids, all_counts = np.empty(num_rows, dtype=np.int64), np.empty(num_rows, dtype=np.int64)
+    i = k = 0
+    for n in range(num_rows):
+        first = k == more_ids.size
+        if not first and i < ids.size:
+            first = ids[i] < more_ids[k]
+            for j in range(size):
+                if rows[i, j] != more[k, j]:
+                    first = rows[i, j] < more[k, j]
+                    break
+        if first:
+            for j in range(size):
+                all_rows[n, j] = rows[i, j]
+            all_ids[n], all_counts[n] = ids[i], counts[i]
+            i += 1
+        else:
+            for j in range(size):
+                all_rows[n, j] = more[k, j]
+            all_ids[n], all_counts[n] = more_ids[k], more_counts[k]
+            k += 1
+    return all_rows, all_ids, all_counts
+
+
+@jit
 def mark_new(rows: Floats) -> Bools:
     """For each of rows[n, k] in lexicographic order, whether it differs from the one before."""
     new = np.ones(rows.shape[0], dtype=np.bool_)

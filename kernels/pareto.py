@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.compiler import jit
-from kernels.dominance import lexicographic, mark_new, unbeaten
+from kernels.dominance import lexicographic, mark_new, merged, unbeaten
 from kernels.folding import Walk
 from kernels.nondominated import as_columns, screened, unbeaten_with_ties
 from kernels.screen import Screen, build_screen
@@ -96,6 +96,7 @@ class RunningFrontier:
         self._seen = np.empty((0, num_objectives))
         self._missed = self._seen
         self._screen: Screen | None = None  # built once it is asked for
+        self._is_dense = False  # whether lately most rows survived
         self._waiting, self._ids_waiting, self._counts_waiting = self._rows, self._ids, self._counts
         self._num_waiting = 0
         self._slots = np.zeros(NUM_SLOTS if ties == "one" else 0, dtype=np.int64)
@@ -202,7 +203,7 @@ class RunningFrontier:
         self._seen = np.concatenate([self._seen, sample])[-2 * NUM_SEEN :]  # of the last blocks, which may be small
         first = looked = survived = 0
         while first < num_rows:
-            is_dense = len(self._ids) > 0 and 2 * survived > looked
+            is_dense = self._is_dense
             self._make_room(num_rows - first if is_dense else CHUNK, is_dense)
             n, start = self._num_waiting, first
             rows = self._waiting[n:] if self._ties == "all" else self._found[n:]
@@ -214,14 +215,16 @@ class RunningFrontier:
                 few = self._positions[n : n + FEW_CHUNKS * CHUNK]  # so that it soon shows how many survive
                 first, count = screened(self._screen, padded, signs, first, few, rows)
                 looked, survived = looked + first - start, survived + count
+                self._is_dense = len(self._ids) > 0 and 2 * survived > looked
             found = self._positions[n : n + count]
             self._wait(rows[:count], ids(found), None if counts is None else counts[found])
 
     def _make_room(self, needed: int, is_dense: bool) -> None:
-        """Make room for so many rows: settle, unless there are more of them than wait and most of them survive."""
+        """Make room for so many rows: settle, unless most of them survive and few wait beside them and the frontier."""
         if len(self._ids_waiting) - self._num_waiting >= needed:
             return
-        if not is_dense or needed <= self._num_waiting:
+        few = min(needed, WAITING_PER_ROW * len(self._ids) + 1)
+        if not is_dense or self._num_waiting >= few:
             self._settle()
         if len(self._ids_waiting) - self._num_waiting < needed:
             self._reserve(self._num_waiting + needed)
@@ -244,26 +247,24 @@ class RunningFrontier:
         n = self._num_waiting
         if n == 0:
             return
-        rows = np.concatenate([self._rows, self._waiting[:n]])
-        ids = np.concatenate([self._ids, self._ids_waiting[:n]])
-        counts = np.concatenate([self._counts, self._counts_waiting[:n]])
-        order = lexicographic(rows, ids)
-        rows = rows.take(order, axis=0)
+        order = lexicographic(self._waiting[:n], self._ids_waiting[:n])
+        rows = self._waiting.take(order, axis=0)
+        ids, counts = self._ids_waiting[order], self._counts_waiting[order]
+        if len(self._ids):
+            rows, ids, counts = merged(self._rows, self._ids, self._counts, rows, ids, counts)
         new = mark_new(rows)
         if self._ties == "one":
             starts = np.flatnonzero(new)
-            totals = np.add.reduceat(counts[order], starts)
-            order = order[starts]
-            counts[order] = totals
-            rows = rows[starts]
+            rows, ids, counts = rows[starts], ids[starts], np.add.reduceat(counts, starts)
             kept = unbeaten(rows)
         else:
             kept = unbeaten_with_ties(rows, new)
         if not kept.all():
             missed = rows[~kept]
             self._missed = missed[:: -(-len(missed) // NUM_MISSED)]
-            rows, order = rows[kept], order[kept]
-        self._rows, self._ids, self._counts = rows, ids[order], counts[order]
+            rows, ids, counts = rows[kept], ids[kept], counts[kept]
+        self._is_dense = self._is_dense and 2 * (len(ids) - len(self._ids)) > n
+        self._rows, self._ids, self._counts = rows, ids, counts
         self._screen = None
         self._num_waiting = 0
         self._reserve(max(LEAST_WAITING, WAITING_PER_ROW * len(self._ids)))

@@ -110,10 +110,18 @@ def choose_champions(candidates: Floats, rows: Floats, most: int) -> Floats:
     return chosen
 
 
+@jit
+def lower(thresholds: Floats, buckets: Ints, column: Floats) -> None:
+    """To the least of the values in each of these buckets."""
+    for i in range(column.size):
+        if column[i] < thresholds[buckets[i]]:
+            thresholds[buckets[i]] = column[i]
+
+
 def thresholds_of(column: Floats, of_objective: Cut, buckets: int) -> Floats:
     """Of each bucket a value that some known row has."""
     thresholds = np.full(buckets, np.inf)
-    np.minimum.at(thresholds, of_objective.buckets, column)
+    lower(thresholds, of_objective.buckets, column)
     in_last = column[of_objective.buckets == buckets - 1]
     if in_last.size:
         thresholds[-1] = in_last.max()  # most rows lie beyond the known ones
@@ -157,9 +165,10 @@ def build_screen(rows: Floats, seen: Floats, missed: Floats) -> Screen:
         steps, thresholds = np.zeros((dimensions, 1), dtype=np.int32), np.zeros((dimensions, 1))
         return Screen(champions, none > 0, none, none, steps, thresholds, np.array([np.nan]), 0, curve)
     levels = 2 * buckets
+    columns = [np.ascontiguousarray(rows[:, j]) for j in range(dimensions)]
     with np.errstate(all="ignore"):
-        cuts = [lay_cut(np.ascontiguousarray(rows[:, j]), buckets, max(FINE, buckets)) for j in range(dimensions)]
-    thresholds = np.array([thresholds_of(rows[:, j], cuts[j], buckets) for j in range(dimensions)])
+        cuts = [lay_cut(column, buckets, max(FINE, buckets)) for column in columns]
+    thresholds = np.array([thresholds_of(columns[j], cuts[j], buckets) for j in range(dimensions)])
     cell = np.zeros(num_rows, dtype=np.int64)
     for j in range(dimensions):
         bucket = cuts[j].buckets

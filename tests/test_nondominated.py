@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.buckets import lay_steps, steps_of
-from kernels.dominance import lexicographic, mark_new, search_along_curve, unbeaten
+from kernels.dominance import lexicographic, mark_new, merged, search_along_curve, unbeaten
 from kernels.nondominated import as_columns, nondominated, screened
 from kernels.pareto import RunningFrontier
 from kernels.screen import LEAST_LAID, build_screen
@@ -54,7 +54,9 @@ def one_for_all(rows: Rows, ids: list[int], weights: list[int]) -> tuple[list[in
 @pytest.mark.nojit
 @given(st.data(), st.integers(1, 3), st.integers(0, 200))
 @settings(deadline=None)
-def test_rows_are_sorted_by_objectives_and_then_ids(data: st.DataObject, num_objectives: int, num_rows: int) -> None:
+def test_rows_are_sorted_and_merged_by_objectives_and_then_ids(
+    data: st.DataObject, num_objectives: int, num_rows: int
+) -> None:
     """Runs of equal leading objectives, short and long."""
     cells = st.integers(0, data.draw(st.sampled_from([1, 4, 100]))).map(float)
     rows = np.array(data.draw(st.lists(st.tuples(*[cells] * num_objectives), min_size=num_rows, max_size=num_rows)))
@@ -63,6 +65,14 @@ def test_rows_are_sorted_by_objectives_and_then_ids(data: st.DataObject, num_obj
     expected = np.lexsort((ids, *rows.T[::-1]))
     assert lexicographic(rows, ids).tolist() == expected.tolist()
     assert rows[lexicographic(rows)].tolist() == rows[expected].tolist()
+    is_first = np.array(data.draw(st.lists(st.booleans(), min_size=num_rows, max_size=num_rows)), np.bool_)
+    parts = [expected[is_first[expected]], expected[~is_first[expected]]]
+    joined = merged(*(values[part] for part in parts for values in (rows, ids, 2 * ids)))
+    assert [found.tolist() for found in joined] == [
+        rows[expected].tolist(),
+        ids[expected].tolist(),
+        (2 * ids)[expected].tolist(),
+    ]
 
 
 @pytest.mark.nojit
