@@ -1,10 +1,10 @@
 """Which rows does some row of a fixed set beat: a search tree of boxes around rows.
 
-A row beats another when it is <= in all objectives and < in at least one. Rows are laid along a Z-shaped curve (Lee,
-Zheng, Li and Lee 2007, "Approaching the Skyline in Z Order", VLDB), so rows close in every objective stand together,
-and every node of a binary tree keeps the smallest box around its rows. A row is beaten once a box lies wholly before
-it, and a box that does not begin before it is passed over with all it holds: on a frontier of f rows a search meets
-a few dozen boxes, where comparing would meet f rows.
+A row beats another when it is <= in all objectives and < in at least one. Rows are laid along a Z-shaped curve
+(kernels.zorder), so rows close in every objective stand together, and every node of a binary tree keeps the smallest
+box around its rows. A row is beaten once a box lies wholly before it, and a box that does not begin before it is
+passed over with all it holds: on a frontier of f rows a search meets a few dozen boxes, where comparing would meet f
+rows.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ import numpy.typing as npt
 from kernels.compiler import jit
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-CODE_BITS = 62
-MOST_RANK_BITS = 20  # a rank of up to 2**43 rows, shifted by them, still fits
 
 
 @jit
@@ -60,25 +57,6 @@ def are_dominated(boxes: Floats, rows: Floats) -> npt.NDArray[np.bool_]:
     for i in range(rows.shape[0]):
         dominated[i] = find_dominator(boxes, rows, i) != 0
     return dominated
-
-
-@jit
-def add_code(codes: Ints, column: Floats, ordered: Floats, objective: int, num_objectives: int) -> None:
-    """Spread the bits of the rank of each value of one objective over codes[n], in place; equal values rank alike."""
-    bits = min(MOST_RANK_BITS, max(1, CODE_BITS // num_objectives))
-    for i in range(column.size):
-        rank = (int(np.searchsorted(ordered, column[i])) << bits) // column.size
-        for bit in range(bits):
-            codes[i] |= ((rank >> bit) & 1) << min(CODE_BITS, bit * num_objectives + objective)
-
-
-def z_order(rows: Floats) -> npt.NDArray[np.intp]:
-    """The permutation that lays rows[n, k] along the curve. Only speed depends on it."""
-    codes = np.zeros(len(rows), dtype=np.int64)
-    for j in range(rows.shape[1]):
-        column = np.ascontiguousarray(rows[:, j])
-        add_code(codes, column, np.sort(column), j, rows.shape[1])
-    return np.argsort(codes, kind="stable")
 
 
 @jit

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from kernels.address import leading_zeros
 from kernels.buckets import lay_cut, step_of
 from kernels.compiler import jit_uncounted
-from kernels.dominance import GROUP, begins_before, corners_of, interleave, layout_of
+from kernels.dominance import GROUP, begins_before, corners_of
+from kernels.zorder import interleave, layout_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,7 +54,7 @@ def lay_along(rows: Floats) -> Curve:
     order = np.argsort(interleave(ranks, num_fields, width))
     words, starts = corners_of(ranks[order], num_fields, width, guard)
     return Curve(
-        rows[order],
+        rows.take(order, axis=0),
         words,
         starts,
         guard,

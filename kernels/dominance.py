@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from kernels.address import fields_no_less, trailing_zeros
 from kernels.compiler import jit
+from kernels.zorder import interleave, layout_of, ranks_of
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -30,8 +31,6 @@ Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 GROUP = 16
 LONGEST_INSERTED = 32  # rows of equal leading objectives that are sorted by insertion
-WORD_BITS = 63
-LEAST_FIELD = 3  # bits: two of rank and the spare one; objectives that no longer fit are left to the exact comparison
 
 
 @jit
@@ -174,29 +173,6 @@ def sweep(ranks: npt.NDArray[np.int32], third: Floats) -> Bools:
 
 
 @jit
-def add_ranks(words: Ints, column: Floats, order: Indices, levels: int, shift: int) -> None:
-    """Add to words[n], in place and shift bits up, the coarse rank of each value: below levels, equal values alike."""
-    start = 0
-    for p in range(order.size):
-        if p > 0 and column[order[p]] != column[order[p - 1]]:
-            start = p
-        words[order[p]] |= (start * levels // order.size) << shift
-
-
-@jit
-def interleave(words: Ints, num_fields: int, width: int) -> Ints:
-    """The bits of the ranks in words[n] taken in turns, the highest first: the place along the curve."""
-    codes = np.zeros(words.size, dtype=np.int64)
-    for i in range(words.size):
-        code = 0
-        for bit in range(width - 2, -1, -1):
-            for field in range(num_fields):
-                code = code << 1 | (words[i] >> (width * field + bit)) & 1
-        codes[i] = code
-    return codes
-
-
-@jit
 def note_corners(words: Ints, first: int, last: int, target: int, num_fields: int, width: int) -> None:
     """Into words from group target on, the least rank in every field over each of the groups from first up to last."""
     for group in range(first, last):
@@ -251,13 +227,6 @@ def search(words: Ints, starts: Ints, guard: int, rows: Floats) -> Bools:
     return kept
 
 
-def layout_of(num_objectives: int) -> tuple[int, int, int]:
-    """How many ranks go into a word, how many bits each has, and the bits that are spare."""
-    width = max(LEAST_FIELD, WORD_BITS // num_objectives)
-    num_fields = min(num_objectives, WORD_BITS // width)
-    return num_fields, width, sum(1 << (width * field + width - 1) for field in range(num_fields))
-
-
 def corners_of(ranks: Ints, num_fields: int, width: int, guard: int) -> tuple[Ints, Ints]:
     """The words of all levels for ranks[n] along the curve, and the group where each level begins."""
     sizes = [max(1, -(-len(ranks) // GROUP))]
@@ -275,14 +244,11 @@ def search_along_curve(rows: Floats) -> Bools:
     """Four objectives and more, though it is right from two on; the order of the rows does not matter."""
     num_rows, num_objectives = rows.shape
     num_fields, width, guard = layout_of(num_objectives)
-    ranks = np.zeros(num_rows, dtype=np.int64)
-    for field in range(num_fields):
-        column = np.ascontiguousarray(rows[:, field])
-        add_ranks(ranks, column, np.argsort(column), 1 << (width - 1), width * field)
+    ranks = ranks_of(rows)
     order = np.argsort(interleave(ranks, num_fields, width))
     words, starts = corners_of(ranks[order], num_fields, width, guard)
     kept = np.empty(num_rows, dtype=np.bool_)
-    kept[order] = search(words, starts, guard, rows[order])
+    kept[order] = search(words, starts, guard, rows.take(order, axis=0))
     return kept
 
 

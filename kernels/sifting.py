@@ -16,11 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kernels.boxtree import build_tree, z_order
+from kernels.boxtree import build_tree
 from kernels.compiler import jit
 from kernels.nondominated import as_columns, screened
 from kernels.screen import Screen, build_screen
 from kernels.sieve import CHUNK
+from kernels.zorder import z_order
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -47,7 +47,7 @@ def designs(space: Space, ids: Sequence[int] | npt.NDArray[np.int64], columns: S
     for axis, place in zip(space.axes, at, strict=True):
         sets |= {name: values[place] for name, values in axis.sets.items()}
     row = np.arange(len(wanted))
-    listed = replace(space, axes=(Axis("row", tuple(row.tolist()), sets, row, len(row)),), conditions=())
+    listed = replace(space, axes=(Axis("row", (), sets, row, len(row)),), conditions=())
     evaluator = Evaluator(Plan(listed, columns, BLOCK_POINTS))  # block by block: as tables, all would be held twice
     worker = Worker(evaluator)
     with np.errstate(all="ignore"):

@@ -10,7 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -49,13 +49,16 @@ def design_ids(plan: Plan, walk_ids: Cells) -> Cells:
     box = plan.box
     blocks, positions = np.divmod(walk_ids, box.points)
     ids = np.zeros(len(walk_ids), np.int64)
-    at: dict[int, Cells] = {}
+    at: dict[int, Any] = dict.fromkeys(range(len(box.sizes)), 0)
     for axis in reversed(range(len(box.sizes))):
-        blocks, place = np.divmod(blocks, box.counts[axis])
-        at[axis] = place * box.extents[axis]
+        if box.counts[axis] > 1:
+            blocks, place = np.divmod(blocks, box.counts[axis])
+            at[axis] = place * box.extents[axis]
     for axis in reversed(range(len(box.sizes))):
         extent = box.extents[axis] if axis != box.sliced else np.minimum(box.extents[axis], box.sizes[axis] - at[axis])
-        positions, inside = np.divmod(positions, extent)
+        inside: Any = 0
+        if box.extents[axis] > 1:
+            positions, inside = np.divmod(positions, extent)
         written = plan.order[axis]
         ids += plan.axes[axis].kept[at[axis] + inside] * plan.space.id_strides[written]
     return ids

@@ -13,9 +13,10 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from kernels.boxtree import are_dominated, build_tree, z_order
+from kernels.boxtree import are_dominated, build_tree
 from kernels.epsilon import EpsilonFrontier, cells
 from kernels.pareto import RunningFrontier
+from kernels.zorder import z_order
 from sweep.along import Settled, best_along
 from sweep.boxes import Search
 from sweep.question import Members, Thinned

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernels.boxtree import z_order
 from kernels.graph import Metric
 from kernels.intervals import ANYTHING, Interval
 from kernels.language import Formula, names_in
 from kernels.pareto import RunningFrontier
 from kernels.quantiles import quantile_of
+from kernels.zorder import z_order
 from sweep.boxes import Points
 from sweep.cuts import MOST_CUTS, Cut, TooLarge
 from sweep.designs import places

@@ -65,14 +65,11 @@ def test_rows_are_sorted_and_merged_by_objectives_and_then_ids(
     expected = np.lexsort((ids, *rows.T[::-1]))
     assert lexicographic(rows, ids).tolist() == expected.tolist()
     assert rows[lexicographic(rows)].tolist() == rows[expected].tolist()
-    is_first = np.array(data.draw(st.lists(st.booleans(), min_size=num_rows, max_size=num_rows)), np.bool_)
-    parts = [expected[is_first[expected]], expected[~is_first[expected]]]
-    joined = merged(*(values[part] for part in parts for values in (rows, ids, 2 * ids)))
-    assert [found.tolist() for found in joined] == [
-        rows[expected].tolist(),
-        ids[expected].tolist(),
-        (2 * ids)[expected].tolist(),
-    ]
+    is_first = np.array(data.draw(st.lists(st.booleans(), min_size=num_rows, max_size=num_rows)), np.bool_)[expected]
+    one, other = expected[is_first], expected[~is_first]
+    joined = merged(rows[one], ids[one], 2 * ids[one], rows[other], ids[other], 2 * ids[other])
+    for found, whole in zip(joined, (rows, ids, 2 * ids), strict=True):
+        assert found.tolist() == whole[expected].tolist()
 
 
 @pytest.mark.nojit
