@@ -86,7 +86,7 @@ class Formula:
 
     @cached_property
     def finds_a_root(self) -> bool:
-        """Whether the formula calls a function that needs a loop, so that only plain Python and loops can run it."""
+        """Whether the formula calls a function that needs a loop, of which bounds and slopes are not known."""
         return any(names_in(tree) & ROOTS.keys() for tree in [*(value for _, value in self.steps), self.result])
 
 

@@ -1,9 +1,10 @@
 """Roots that have no formula: the optimum of a law with repeated tokens, the model to train for a lifetime of serving.
 
-Each function takes and returns numbers, so that a metric calls it like ``exp``; none has a translation to SQL or to a
-spreadsheet. A target that cannot be reached, or a coefficient that is not known, gives nan and never an error. All
-searches run over logarithms, where sums of powers are convex, and stop after a fixed number of steps. What most designs
-need is found sooner by ``optimum_steps`` and ``lifetime_steps``; the searches here are for the rest.
+Each function takes and returns numbers, so that a metric calls it like ``exp``; sweep.sqlroots translates them to SQL,
+so they keep to assignments, conditions, and loops of a fixed length. A target that cannot be reached, or a coefficient
+that is not known, gives nan and never an error. All searches run over logarithms, where sums of powers are convex, and
+stop after a fixed number of steps. What most designs need is found sooner by ``optimum_steps`` and ``lifetime_steps``;
+the searches here are for the rest.
 
 The general law, of which all others are special cases, is
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sweep import sqlroots
 from sweep.columns import Column
 from sweep.resources import resource_dir
-from sweep.sqltext import literal, macro, quoted
+from sweep.sqltext import has_sql, literal, macro, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,7 +53,7 @@ def text(columns: Sequence[Column], name: str, own: Sequence[str] = ()) -> str:
         f"{view(literal('parts/*.parquet'))};",
     ]
     tables = [*map(table, CATALOGUE), metrics(GRAPH, columns), inputs(GRAPH)]
-    parts = [heading, comments(columns), [axes(columns)], tables, [macros()], metric_macros(GRAPH)]
+    parts = [heading, comments(columns), [axes(columns)], tables, [macros()], sqlroots.macros(), metric_macros(GRAPH)]
     parts += [[statement] for statement in own if statement]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
@@ -128,8 +129,8 @@ def macros() -> str:
 def metric_macros(graph: Graph) -> list[str]:
     """Statements that make every metric a scalar macro of what it depends on, for what-ifs on a row.
 
-    The macro of a column is its name and ``_of``; its parameters are those of the metric, by place or by name. A metric
-    that takes a root to be found has none: it has no formula in SQL.
+    The macro of a column is its name and ``_of``; its parameters are those of the metric, by place or by name. The
+    search over all layouts and quantiles over all draws have none; roots that are searched for are sweep.sqlroots.
     """
     return [macro(macro_name(formula), formula, graph.kinds) for formula in translated(graph)]
 
@@ -137,7 +138,7 @@ def metric_macros(graph: Graph) -> list[str]:
 def translated(graph: Graph) -> list[Formula]:
     """The formulas of metrics that SQL can say; elasticities take the whole chain of slopes and are none."""
     formulas = [m.formula for name, m in graph.metrics.items() if not name.startswith("_") and m.formula.parameters]
-    return [f for f in formulas if not f.finds_a_root and not any(p.startswith("_") for p in f.parameters)]
+    return [f for f in formulas if has_sql(f) and not any(p.startswith("_") for p in f.parameters)]
 
 
 def macro_name(formula: Formula) -> str:

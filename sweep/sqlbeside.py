@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from kernels.graph import Graph
-from sweep import opensql
+from kernels.language import Formula
+from sweep import opensql, sqlroots
 from sweep.columns import Column
-from sweep.sqltext import macro
+from sweep.sqltext import ROOT_PREFIX, macro
 
 # a query with one of these looks at what there is, so all of it has to be there
 LOOKS_AROUND = frozenset(
@@ -36,12 +37,26 @@ class Beside:
         self._waiting["inputs"] = lambda: [opensql.inputs(graph)]
         self._waiting["axes"] = lambda: [opensql.axes(columns)]
         self._waiting["comment"] = lambda: opensql.comments(shown)
+        for name in sqlroots.names():
+            self._waiting[ROOT_PREFIX + name] = lambda name=name: [sqlroots.macro(name)]  # type: ignore[misc]
         for formula in opensql.translated(graph):
             name = opensql.macro_name(formula)
-            self._waiting[name] = lambda name=name, formula=formula: [macro(name, formula, graph.kinds)]  # type: ignore[misc]
+            self._waiting[name] = lambda name=name, formula=formula: self._macro(name, formula, graph)  # type: ignore[misc]
+
+    def _macro(self, name: str, formula: Formula, graph: Graph) -> list[str]:
+        """The macro of a metric, after those of the roots that it searches for."""
+        made = macro(name, formula, graph.kinds)
+        return [*self.roots(made), made]
+
+    def roots(self, sql: str) -> list[str]:
+        """The statements that make the roots that a statement searches for and nobody named before."""
+        return self._made([name for name in _words(sql) & self._waiting.keys() if name.startswith(ROOT_PREFIX)])
 
     def named(self, sql: str) -> list[str]:
         """The statements that make what a query names and nobody named before."""
         words = _words(sql)
-        names = [name for name in self._waiting if name in words or not words.isdisjoint(LOOKS_AROUND)]
-        return [statement for name in names for statement in self._waiting.pop(name)()]
+        return self._made([name for name in self._waiting if name in words or not words.isdisjoint(LOOKS_AROUND)])
+
+    def _made(self, names: Sequence[str]) -> list[str]:
+        found = [self._waiting.pop(name) for name in names]
+        return [statement for make in found for statement in make()]

@@ -7,15 +7,23 @@ towards zero, and in reading ``0.1`` as a decimal; what is written here makes up
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 
-from kernels.language import CALLS, COMPARE, Formula, FormulaError, Kind
+from kernels.language import CALLS, COMPARE, ROOTS, Formula, FormulaError, Kind, names_in
 
 TYPES: dict[Kind, str] = {"int": "bigint", "float": "double", "bool": "boolean", "word": "varchar"}
+ROOT_PREFIX = "root_"  # of the macro of a function that searches for a root
+WITHOUT_SQL = frozenset({"draw_quantile", "fastest_layout"})  # over all draws of a law, over all layouts
 _NAN = "cast('nan' as double)"
 _OPERATORS = {"==": "=", "!=": "<>"}
 
 Typed = tuple[str, Kind]
+
+
+def has_sql(formula: Formula) -> bool:
+    """Whether to_sql can say a formula; where it searches for a root, with the macros of sweep.sqlroots."""
+    return not any(names_in(tree) & WITHOUT_SQL for tree in [*(value for _, value in formula.steps), formula.result])
 
 
 def quoted(name: str) -> str:
@@ -77,7 +85,8 @@ def _sql(node: ast.expr, scope: Mapping[str, Typed]) -> Typed:
             parts = [_compare(a, COMPARE[type(op)], b, scope) for a, op, b in pairs]
             return parts[0] if len(parts) == 1 else f"({' and '.join(parts)})", "bool"
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            return _conditional(_sql(test, scope)[0], body, orelse, scope)
+            taken = ast.UnaryOp(ast.Not(), test)
+            return _conditional(_sql(test, scope)[0], _spared(body, test), _spared(orelse, taken), scope)
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return _call(name, [_number(argument, scope) for argument in arguments])
     raise FormulaError(f"{ast.unparse(node)!r} is not in the language of formulas")
@@ -155,6 +164,22 @@ def _is_literal(text: str) -> bool:
     return text.startswith("cast('") and text.endswith("' as double)") and text.count("'") == 2 and text != _NAN
 
 
+def _spared(node: ast.expr, test: ast.expr) -> ast.expr:
+    """A branch whose searches are told nan unless it is taken: SQL computes it all the same, but soon."""
+    if not names_in(node) & ROOTS.keys():
+        return node
+
+    class Spared(ast.NodeTransformer):
+        def visit_Call(self, call: ast.Call) -> ast.expr:
+            if not (isinstance(call.func, ast.Name) and call.func.id in ROOTS):
+                return call
+            first = ast.IfExp(test, call.args[0], ast.Constant(math.nan))
+            return ast.Call(call.func, [first, *call.args[1:]], [])
+
+    found: ast.expr = Spared().visit(ast.parse(ast.unparse(node), mode="eval").body)
+    return found
+
+
 def _conditional(test: str, body: ast.expr, orelse: ast.expr, scope: Mapping[str, Typed]) -> Typed:
     first, second = _sql(body, scope), _sql(orelse, scope)
     if "word" in (first[1], second[1]):
@@ -178,6 +203,10 @@ def _call(name: str, arguments: list[Typed]) -> Typed:
             return chosen, "float"
         unknown = " or ".join(f"isnan({v})" for v, (_, kind) in zip(values, arguments, strict=True) if kind == "float")
         return f"(case when {unknown} then {_NAN} else {chosen} end)", "float"
+    if name in ROOTS:
+        if name in WITHOUT_SQL:
+            raise FormulaError(f"{name} has no SQL")
+        return f"{ROOT_PREFIX}{name}({', '.join(map(_as_double, arguments))})", "float"
     x = _as_double(arguments[0])
     if name == "float":  # what a reduced formula says where a branch is gone
         return x, "float"

@@ -5,8 +5,8 @@
 
 A table macro of a run's own: its parameters are the numbers that the columns follow from, each null unless it is given,
 and null leaves a row as it is. A column that no change reaches is the stored one, bit for bit; the others are made of
-the metrics' own formulas. What takes a root to be found has none, and is an error once a change reaches it. The rows
-stay those of the run: a condition of its spec is not asked again.
+the metrics' own formulas. What is made of all layouts or of all draws of a law has none, and is an error once a change
+reaches it. The rows stay those of the run: a condition of its spec is not asked again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kernels.specialise import Specialised
 from sweep.columns import Column
 from sweep.space import Space
 from sweep.sqlinputs import given
-from sweep.sqltext import TYPES, literal, quoted, to_sql
+from sweep.sqltext import TYPES, has_sql, literal, quoted, to_sql
 
 NAME = "what_if"
 
@@ -35,7 +35,7 @@ class _Macro:
         self.space, self.columns, self.graph = space, columns, space.graph
         self.axes = {axis.name for axis in space.axes}
         self.stored = {c.name for c in columns if c.name in self.graph and c.name not in self.axes}
-        # words do not change, so the branches they rule out, and the roots in these, are left out
+        # words do not change, so the branches they rule out, and the searches in these, are left out
         words = {name: value for name, value in space.constants.items() if name in self.graph.words}
         self.nodes, self.leaves = Specialised(self.graph, space.given, words).resolve(sorted(self.stored))
         self.leaves += [a.name for a in space.axes if a.name in self.graph and a.name not in self.leaves]
@@ -54,11 +54,11 @@ class _Macro:
         return name in self.graph.inputs and self.graph.kinds[name] != "word" and not name.startswith("_")
 
     def _place(self, node: Node) -> None:
-        """Where a name is computed; nowhere when it takes a root, or what follows from one that is not stored."""
+        """Where a name is computed; nowhere when it has no SQL, or follows from what has none and is not stored."""
         takes = node.formula.parameters
         own = frozenset([node.name]) if self._is_changeable(node.name) else frozenset()
         self.reached[node.name] = own.union(*(self.reached[p] for p in takes))
-        if node.formula.finds_a_root or any(p not in self.level for p in takes):
+        if not has_sql(node.formula) or any(p not in self.level for p in takes):
             if node.name not in self.stored:
                 return
             self.opaque.add(node.name)
@@ -112,7 +112,7 @@ class _Macro:
         stored = f"{before}.{quoted(node.name)}"
         if node.name in self.opaque:
             said = (
-                f"{NAME}: {node.name} takes a root to be found, which SQL cannot do; "
+                f"{NAME}: {node.name} is made of all layouts or all draws of a law, which SQL cannot do; "
                 "evaluate a spec with the inputs changed instead"
             )
             return f"case when {self._is_reached(node.name)} then error({literal(said)}) else {stored} end"

@@ -19,7 +19,7 @@ from sweep.run import write
 SPEC = """
 name = "priced"
 columns = ["params_total", "loss_nats", "train_usd", "lifetime_usd", "serve_bytes", "decode_tokens_per_s",
-           "in_fitted_range", "compute_optimal_params"]
+           "in_fitted_range", "loss_nats_p50"]
 [axes]
 hidden_size  = [1024, 2048]
 num_experts  = [1, 8]
@@ -35,6 +35,8 @@ inference_tokens = 1e12
 AXES = ["hidden_size", "num_experts", "train_tokens", "precision", "kv_precision", "gpu"]
 COLUMNS = ["params_total", "loss_nats", "train_usd", "lifetime_usd", "serve_bytes", "decode_tokens_per_s"]
 COLUMNS += ["in_fitted_range", "min_gpus_to_serve"]
+OPTIMA = ["compute_optimal_params", "compute_optimal_loss_nats", "inference_optimal_params", "inference_optimal_tokens"]
+OPTIMA += ["usd_optimal_params", "usd_optimal_tokens"]
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +56,12 @@ def asked(database: Database, arguments: str, columns: str = ", ".join(["design_
     return database.query(f"select {columns} from what_if({arguments}) order by design_id").pl()
 
 
-def evaluated(database: Database, **changes: float) -> pl.DataFrame:
+def evaluated(database: Database, columns: list[str] = COLUMNS, /, **changes: float) -> pl.DataFrame:
     """The same designs, described one by one with the inputs changed."""
     designs = database.query(f"select design_id, {', '.join(AXES)} from designs order by design_id").pl()
     designs = designs.with_columns(pl.lit(value).alias(name) for name, value in changes.items())
-    found = evaluate(designs, COLUMNS, {"inference_tokens": 1e12})
-    return found.select("design_id", *COLUMNS)
+    fixed = {name: value for name, value in {"inference_tokens": 1e12}.items() if name not in changes}
+    return evaluate(designs, columns, fixed).select("design_id", *columns)
 
 
 CHANGES = st.fixed_dictionaries(
@@ -107,10 +109,24 @@ def test_a_change_may_say_of_which_rows_and_by_how_much(run: Database) -> None:
         assert now < was < 1e4 or now == was
 
 
-def test_what_takes_a_root_is_refused_once_a_change_reaches_it(run: Database) -> None:
-    assert asked(run, "batch_size := 3", "design_id, compute_optimal_params").height == 96
-    with pytest.raises(QueryError, match="compute_optimal_params takes a root to be found, which SQL cannot do"):
-        asked(run, "law_params_exponent := 0.3", "design_id, compute_optimal_params")
+@pytest.mark.parametrize("changes", [{"train_tokens": 3e11}, {"inference_tokens": 1e14, "unique_tokens": 1e10}])
+def test_optima_that_are_searched_for_are_searched_for_anew(changes: dict[str, float]) -> None:
+    """Also where tokens repeat, of which no design of the space has to."""
+    space = loads(
+        SPEC.replace("columns = [", f"columns = {[*OPTIMA, 'train_usd']} #").replace('"in_fitted', '#"in_fitted')
+    )
+    with Database.open_space(space) as database:
+        arguments = ", ".join(f"{name} := {value!r}" for name, value in changes.items())
+        found = asked(database, arguments, ", ".join(["design_id", *OPTIMA]))
+        expected = evaluated(database, OPTIMA, **{"inference_tokens": 1e12} | changes)
+    assert_frame_equal(found, expected, rel_tol=1e-11, abs_tol=0)
+    assert not found.select(pl.col("compute_optimal_params").is_nan().all()).item()
+
+
+def test_what_has_no_sql_is_refused_once_a_change_reaches_it(run: Database) -> None:
+    assert asked(run, "batch_size := 3", "design_id, loss_nats_p50").height == 96
+    with pytest.raises(QueryError, match="loss_nats_p50 is made of all layouts or all draws of a law"):
+        asked(run, "train_tokens := 1e11", "design_id, loss_nats_p50")
 
 
 def test_a_wrong_name_is_answered_with_the_right_one(run: Database) -> None:
