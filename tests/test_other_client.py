@@ -18,7 +18,7 @@ from sweep.database import Database
 from sweep.opensql import macros
 from sweep.resolve import loads
 from sweep.run import write
-from tests.test_queries import EVERYWHERE, FILES, MIXED, assert_same
+from tests.test_queries import COLUMNS, EVERYWHERE, FILES, MIXED, assert_same
 
 CLIENT = shutil.which("duckdb")
 pytestmark = pytest.mark.skipif(CLIENT is None, reason="no command line client of DuckDB on the PATH")
@@ -67,6 +67,19 @@ def test_every_question_is_answered_as_by_the_library(tmp_path: Path) -> None:
     for name, rows in expected.items():
         ours = [tuple(row.values()) for row in found[name]]
         assert_same(ours, [tuple(as_json(value) for value in row) for row in rows])
+
+
+def test_optima_are_searched_for_as_by_the_library(tmp_path: Path) -> None:
+    """Roots, by the macros of metrics and by what_if: recursive queries in queries that are joined to each row."""
+    columns = ["compute_optimal_params", "inference_optimal_tokens", "inference_optimal_params", "train_usd"]
+    write(loads(MIXED.replace(COLUMNS, f"columns = {columns}")), tmp_path / "run")
+    change = "unique_tokens := 1e9, inference_tokens := 1e13"
+    text = f"select design_id, {', '.join(columns)} from what_if({change}) order by design_id"
+    with Database.open_run(tmp_path / "run") as database:
+        expected = database.query(text).pl().rows()
+    found = answers(tmp_path / "run", {"optima": text})["optima"]
+    assert_same([tuple(row.values()) for row in found], [tuple(map(as_json, row)) for row in expected])
+    assert any(row[1] == row[1] for row in expected)
 
 
 def as_json(value: Any) -> Any:
