@@ -78,7 +78,8 @@ def test_optima_are_searched_for_as_by_the_library(tmp_path: Path) -> None:
     with Database.open_run(tmp_path / "run") as database:
         expected = database.query(text).pl().rows()
     found = answers(tmp_path / "run", {"optima": text})["optima"]
-    assert_same([tuple(row.values()) for row in found], [tuple(map(as_json, row)) for row in expected])
+    ours = [tuple(map(as_json, row.values())) for row in found]  # some clients write null, others nan
+    assert_same(ours, [tuple(map(as_json, row)) for row in expected])
     assert any(row[1] == row[1] for row in expected)
 
 
