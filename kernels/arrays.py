@@ -17,17 +17,45 @@ from typing import Any
 import numpy as np
 
 from kernels import roots, scalar
-from kernels.compiler import HEADER_CELLS, OPERAND_CELLS, Loop
+from kernels.compiler import HEADER_CELLS, OPERAND_CELLS, Loop, is_loaded, jit
 from kernels.evaluate import Kinds, Words
 from kernels.interpreter import number
 from kernels.language import BINARY, COMPARE, Formula, Kind, unified
 
 Array = Any
+MANY = 1 << 15  # elements
+
+
+@jit
+def _powers(a: Array, b: Array, found: Array) -> None:
+    for i in range(found.size):
+        found[i] = math.pow(a[i], b[i])
+
+
+@jit
+def _exponentials(x: Array, found: Array) -> None:
+    for i in range(found.size):
+        found[i] = math.exp(x[i])
+
+
+@jit
+def _logarithms(x: Array, found: Array) -> None:
+    for i in range(found.size):
+        found[i] = math.log(x[i])
+
+
+_COMPILED: dict[Callable[..., Any], Any] = {math.pow: _powers, math.exp: _exponentials, math.log: _logarithms}
 
 
 def _mapped(function: Callable[..., Any], arguments: Iterable[Array]) -> Array:
-    """function of floats that cannot raise on them, element by element."""
+    """function of floats that cannot raise on them, element by element: compiled where the compiler is there anyway."""
     cells, shape = _spread(arguments)
+    if math.prod(shape) >= MANY and function in _COMPILED and is_loaded():
+        result = np.empty(math.prod(shape))
+        _COMPILED[function](
+            *(np.ascontiguousarray(np.broadcast_to(np.float64(c), result.shape)) for c in cells), result
+        )
+        return result.reshape(shape)
     found = map(function, *(cell.tolist() if isinstance(cell, np.ndarray) else repeat(cell) for cell in cells))
     return np.fromiter(found, np.float64, math.prod(shape)).reshape(shape)
 

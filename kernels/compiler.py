@@ -79,6 +79,11 @@ OPTIONS: Mapping[str, Any] = {"nogil": True, "error_model": "numpy", "cache": Tr
 UNCOUNTED: Mapping[str, Any] = {"_nrt": False}
 
 
+def is_loaded() -> bool:
+    """Whether the compiler is loaded, and compiles."""
+    return "numba" in sys.modules and not sys.modules["numba"].config.DISABLE_JIT
+
+
 class Deferred:
     """What is compiled, or made of parts of the compiler, once it is called or compiled code asks for it.
 

@@ -147,8 +147,10 @@ def _walked(
             return EpsilonFrontier(len(names), epsilon, evaluator.compiled)
         return RunningFrontier(len(names), ties) if evaluator.compiled else ArrayFrontier(len(names), ties)
 
+    by_walk = ties == "all" and not epsilon  # then ids do not choose, and few have to be told in the end
+
     def named(walked: Ints) -> Ints:
-        return design_ids(plan, walked)
+        return walked if by_walk else design_ids(plan, walked)
 
     def fold(worker: Worker, run: range) -> tuple[int, int]:
         if not hasattr(local, "frontier"):
@@ -183,7 +185,7 @@ def _walked(
         return Frontier(_listed(space, values, ids), plan.points, feasible)
     if ties == "one":
         return Frontier(_listed(space, values, ids, merged.counts, True), plan.points, feasible)
-    return Frontier(_listed(space, values, ids), plan.points, feasible)
+    return Frontier(_listed(space, values, design_ids(plan, ids)), plan.points, feasible)
 
 
 def _merged(objectives: Floats, ids: Ints, counts: Ints) -> tuple[Floats, Ints, Ints]:
