@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
-from sweep import opensql, sqlpareto, sqlsafety, sqlsensitivity, whatif
+from sweep import opensql, sqlcount, sqlpareto, sqlsafety, sqlsensitivity, whatif
 from sweep.answer import Answer
 from sweep.columns import Column
 from sweep.dataset import Table
@@ -222,9 +222,12 @@ class Database:
             cursor.execute(statement)
 
     def _faster(self, cursor: Any, statement: Any, views: list[Any], text: str) -> str:
-        """The text of a statement, with the frontiers of designs that it asks for found by the kernels."""
-        space, names = (None, []) if self._shown is None else (self._shown.table.space, self._shown.names(text))
-        return sqlpareto.answered(cursor, statement.query, self.columns, space, names, views)
+        """The text of a statement, with the frontiers and the number of designs that it asks for found by us."""
+        if self._shown is None:
+            return sqlpareto.answered(cursor, statement.query, self.columns, None, [], views)
+        table = self._shown.table
+        asked = sqlcount.answered(cursor, statement.query, table, views)
+        return sqlpareto.answered(cursor, asked, self.columns, table.space, self._shown.names(text), views)
 
     def ask(self, file: QueryFile, given: Mapping[str, Any] | None = None) -> Answer:
         """The rows that answer a question of ``queries/``, with what is given of its parameters.

@@ -84,7 +84,7 @@ def answered(
     """
     if "pareto" not in sql.lower():
         return sql
-    tree = _tree(cursor, sql)
+    tree = tree_of(cursor, sql)
     found = [(node, call) for node in _tables(tree) if (call := _call(node, columns)) is not None]
     if not found or "designs" in {name.lower() for name in _own_tables(tree)} or made(cursor) != list(ours):
         return sql
@@ -94,7 +94,7 @@ def answered(
         if ids is None:
             return sql
         _put(cursor, name, ids, space, shown)
-        table = _tree(cursor, f"from {name}")["statements"][0]["node"]["from_table"]
+        table = tree_of(cursor, f"from {name}")["statements"][0]["node"]["from_table"]
         alias = node["alias"]
         node.clear()
         node.update(table | {"alias": alias})
@@ -204,7 +204,7 @@ def _put(cursor: Any, name: str, ids: Ids, space: Space | None, shown: Sequence[
 # --------------------------------------------------------------------------------------------------- the syntax tree
 
 
-def _tree(cursor: Any, sql: str) -> Any:
+def tree_of(cursor: Any, sql: str) -> Any:
     """The tree of a query; None for what is no query."""
     tree = json.loads(cursor.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0][0])
     return None if tree["error"] or len(tree["statements"]) != 1 else tree
