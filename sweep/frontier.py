@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -28,7 +27,7 @@ from sweep.plan import Plan
 from sweep.question import Finding
 from sweep.reasoned import every_id, reasoned
 from sweep.space import Space
-from sweep.thinning import LARGEST_SCAN
+from sweep.thinning import is_walked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,7 +89,7 @@ def frontier(
     if epsilon is not None and not LEAST_EPSILON <= epsilon <= 1.0:
         raise SpecError(space.name, [Problem("epsilon", f"{epsilon:g}", f"give a share from {LEAST_EPSILON:g} to 1")])
     if reason is None:
-        reason = prod(len(axis) for axis in space.axes) > LARGEST_SCAN
+        reason = not is_walked(Plan(space, [name for name, _ in objectives]))
     if not reason:
         return _walked(space, objectives, ties, epsilon, threads, progress)
     told = (lambda share: progress(int(share * 1000), 1000)) if progress is not None else None

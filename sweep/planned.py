@@ -19,7 +19,7 @@ from sweep.progress import short
 from sweep.question import Finding
 from sweep.removals import LARGEST_COUNT, Loss, loss_table, losses_of, tally
 from sweep.space import Space
-from sweep.thinning import LARGEST_SCAN, thinned
+from sweep.thinning import LARGEST_SCAN, SHORTEST_THOUGHT, is_walked, thinned
 
 MEASURED_SECONDS = 0.4
 PLACES = 64  # from which blocks are measured, evenly over the walk
@@ -72,7 +72,9 @@ class Planned:
     visited are the designs left by conditions on one axis alone, idle the axes that nothing asked for depends on.
     Rates are nanoseconds a design on one core: as the planner expects them of compiled loops, tables and picking what
     meets the conditions left aside, and as measured here on some of the blocks; None where there is none. losses are
-    counted on all designs or, where counted is less, estimated from that many. findings are None where nobody asked.
+    counted on all designs or, where counted is less, estimated from that many. would_reason says whether a frontier
+    would be reasoned about rather than walked, as any space of up to largest_walk is. findings are None where nobody
+    asked.
     """
 
     name: str
@@ -92,12 +94,8 @@ class Planned:
     losses: tuple[Loss, ...]
     objectives: tuple[str, ...]
     largest_walk: int
+    would_reason: bool
     findings: tuple[Finding, ...] | None
-
-    @property
-    def would_reason(self) -> bool:
-        """Whether a frontier of the space would be reasoned about rather than walked."""
-        return self.visited > self.largest_walk
 
     def table(self) -> dict[str, Any]:
         """Everything, for JSON."""
@@ -178,7 +176,11 @@ class Planned:
         yield ""
         than = "more" if self.would_reason else "no more"
         does = "reasons about this space" if self.would_reason else "walks this space"
-        yield f"sweep frontier {does}: {self.visited:,} designs, {than} than {self.largest_walk:,}"
+        limit = f"{than} than {self.largest_walk:,}"
+        if self.visited > self.largest_walk and self.predicted_ns is not None:
+            walk = self.visited * self.predicted_ns / 1e9
+            limit = f"expected to take {walk:.3g} s to walk, {than} than {SHORTEST_THOUGHT:g} s"
+        yield f"sweep frontier {does}: {self.visited:,} designs, {limit}"
         if self.findings is None:
             if self.would_reason and not self.objectives:
                 yield "  what it leaves out depends on the objectives: --minimize, --maximize"
@@ -201,7 +203,8 @@ def planned(
     plan = Plan(space, objectives or wanted(space))
     measured, visited = _measured(plan, seconds) if plan.points else (None, 0)
     found = tally(space, largest)
-    asked = objectives and plan.points and (reason or plan.points > LARGEST_SCAN)
+    would_reason = not is_walked(plan)
+    asked = objectives and plan.points and (reason or would_reason)
     return Planned(
         name=space.name,
         columns=plan.columns,
@@ -227,6 +230,7 @@ def planned(
         losses=tuple(losses_of(found)),
         objectives=objectives,
         largest_walk=LARGEST_SCAN,
+        would_reason=would_reason,
         findings=thinned(space).findings if asked else None,
     )
 

@@ -40,6 +40,7 @@ from sweep.survivors import MOST_SIBLINGS, Survivors, survivors
 Ints = npt.NDArray[np.int64]
 
 LARGEST_SCAN = 1 << 26  # a space of fewer points is walked sooner than it is thought about
+SHORTEST_THOUGHT = 0.5  # seconds that a walk is expected to take on one core, up to which it is sooner done too
 LEAST_GUESSED = 1 << 20  # choices of a group of which not all are looked at to know what its values lie between
 SAMPLE = 1 << 12  # of them that are
 TRIED = 1 << 14  # designs of a long axis by which each of its places may be seen to be needed
@@ -69,6 +70,11 @@ def thinned(space: Space, threads: int | None = None, least: int | None = None) 
             return replace(question.found, evaluated=smaller.evaluated)
         question = Question(smaller)
     return question.found
+
+
+def is_walked(plan: Plan) -> bool:
+    """Whether a space, as its objectives would be computed, is walked sooner than it is thought about."""
+    return plan.points <= LARGEST_SCAN or plan.points * plan.nanoseconds_a_design <= 1e9 * SHORTEST_THOUGHT
 
 
 def of_records(space: Space, threads: int | None = None) -> Thinned | None:

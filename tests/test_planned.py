@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from sweep.plan import Plan
 from sweep.planned import planned
 from sweep.resolve import loads, narrow
 from sweep.space import Space
-from sweep.thinning import LARGEST_SCAN, thinned
+from sweep.thinning import LARGEST_SCAN, is_walked, thinned
 from tests.small import SPEC
 
 OBJECTIVES = ["loss_nats", "serve_bytes", "train_usd"]
@@ -127,13 +128,32 @@ def test_a_frontier_is_said_to_be_walked_or_reasoned_about(space: Space, monkeyp
     assert asked.findings == thinned(small).findings
     assert set(asked.idle) == {"train_tokens"}
     assert "nothing that is asked for depends on train_tokens" in asked.lines()
-    monkeypatch.setattr("sweep.planned.LARGEST_SCAN", 1000)
+    monkeypatch.setattr("sweep.planned.is_walked", lambda _plan: False)
     assert planned(small).findings == asked.findings
     assert planned(small).would_reason
     assert any(line.startswith("sweep frontier reasons about this space: ") for line in planned(small).lines())
     without = planned(loads(SPEC))
     assert without.findings is None
     assert "  what it leaves out depends on the objectives: --minimize, --maximize" in without.lines()
+
+
+def test_what_is_sooner_walked_than_thought_about_is_walked() -> None:
+    """A hundred million designs of two cheap objectives, not of one that is searched for; nor a thousand times more."""
+    axes = """
+    [axes]
+    hidden_size  = { start = 1024, stop = 20_000, step = 8 }
+    num_layers   = { start = 1, stop = 80, step = 1 }
+    train_tokens = { log10 = [10, 14], points = POINTS }
+    """
+    few, many = loads(axes.replace("POINTS", "1000")), loads(axes.replace("POINTS", "1_000_000"))
+    assert LARGEST_SCAN < Plan(few, ()).points < 3e8
+    assert is_walked(Plan(few, ["loss_nats", "train_flops"]))
+    assert not is_walked(Plan(few, ["usd_optimal_tokens", "compute_optimal_loss_nats", "train_usd"]))
+    assert not is_walked(Plan(many, ["loss_nats", "train_flops"]))
+    said = [line for line in planned(narrow(few, [], ["loss_nats", "train_flops"])).lines() if "sweep frontier" in line]
+    assert re.fullmatch(
+        r"sweep frontier walks this space: .* designs, expected to take 0\.\d+ s to walk, .* 0\.5 s", said[0]
+    )
 
 
 def test_nothing_left_to_compute() -> None:
