@@ -46,6 +46,8 @@ def cores() -> int:
 
 def design_ids(plan: Plan, walk_ids: Cells) -> Cells:
     """Design ids (mixed radix in the axes as written) of points numbered in the order of the walk."""
+    if not len(walk_ids):  # perhaps of a space with nothing left, whose axes have no first place
+        return np.empty(0, np.int64)
     box = plan.box
     blocks, positions = np.divmod(walk_ids, box.points)
     ids = np.zeros(len(walk_ids), np.int64)
