@@ -1,7 +1,8 @@
 """Formulas over whole arrays without compiling: the bits of compiled loops, tens of times sooner than one by one.
 
 Arithmetic, comparisons and rounding are numpy's, which round as compiled code does. Powers, logarithms and exponentials
-are taken one number at a time from libm, for numpy's own differ in the last bit, and so are the functions that search.
+are taken one number at a time from libm, for numpy's own differ in the last bit, and so are the functions that search;
+of many numbers a compiled loop does so, where the compiler is loaded for other reasons.
 A conditional computes the branch that is taken; both where some elements take one and some the other.
 """
 

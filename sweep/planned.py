@@ -99,7 +99,7 @@ class Planned:
 
     def table(self) -> dict[str, Any]:
         """Everything, for JSON."""
-        found = asdict(self) | {"would_reason": self.would_reason}
+        found = asdict(self)
         for value in found["values"]:
             if value["is_table"]:
                 del value["nanoseconds"]

@@ -50,7 +50,8 @@ class Beside:
 
     def roots(self, sql: str) -> list[str]:
         """The statements that make the roots that a statement searches for and nobody named before."""
-        return self._made([name for name in _words(sql) & self._waiting.keys() if name.startswith(ROOT_PREFIX)])
+        named = _words(sql) & self._waiting.keys()
+        return self._made(sorted(name for name in named if name.startswith(ROOT_PREFIX)))
 
     def named(self, sql: str) -> list[str]:
         """The statements that make what a query names and nobody named before."""

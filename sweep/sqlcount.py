@@ -14,7 +14,7 @@ from sweep.sqlpareto import made, tree_of
 from sweep.sqltext import quoted
 
 # what a query has that asks for nothing but one column of one table; the rest of it is empty
-_PARTS = ("select_list", "from_table", "type", "aggregate_handling", "cte_map", "group_sets")
+_PARTS = ("select_list", "from_table", "type", "aggregate_handling", "cte_map")
 _COUNTED = {"type": "BASE_TABLE", "table_name": "designs", "schema_name": "", "catalog_name": ""}
 _COUNTS = {"function_name": "count_star", "distinct": False, "filter": None}
 
@@ -39,6 +39,7 @@ def _name(cursor: Any, sql: str) -> str | None:
         return None
     asked, source = node["select_list"][0], node["from_table"]
     is_bare = not any(value for part, value in node.items() if part not in _PARTS)
+    is_bare = is_bare and node["aggregate_handling"] == "STANDARD_HANDLING"
     is_whole = not source.get("sample") and not source.get("at_clause") and not source.get("column_name_alias")
     if not (
         is_bare and is_whole and _COUNTED.items() <= _told(source).items() and _COUNTS.items() <= _told(asked).items()

@@ -20,11 +20,13 @@ from functools import lru_cache
 from typing import Any
 
 from kernels import roots
+from kernels.language import FormulaError
 from sweep.onerow import Column, Loop, relation
 from sweep.sqltext import ROOT_PREFIX, WITHOUT_SQL, double, quoted
 
 UNROLLED = 4  # times of a loop that are written out
 ROLLED = 2  # times that a statement is said, from which on it is a loop: planned once
+_OUTSIDE = "not among what is translated to SQL"
 _NAN, _INFINITY = "cast('nan' as double)", "cast('inf' as double)"
 _CONSTANTS = {"math.nan": _NAN, "math.inf": _INFINITY}
 _SYMBOLS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
@@ -55,7 +57,10 @@ def macros() -> list[str]:
 
 @lru_cache(maxsize=64)
 def macro(name: str) -> str:
-    """The statement that makes a function a scalar macro of its numbers; null where one of them is null."""
+    """The statement that makes a function a scalar macro of its numbers; null where one of them is null.
+
+    FormulaError where it says something that is not translated.
+    """
     function = roots.ROOTS[name]
     parameters = list(inspect.signature(function).parameters)
     made = _Made()
@@ -196,7 +201,7 @@ class _Made:
                 return self._chosen(asked, first, second)
             case ast.Call(func=called, args=arguments):
                 return self._called(ast.unparse(called), list(map(of, arguments)))
-        raise NotImplementedError(ast.unparse(node))
+        raise FormulaError(f"{ast.unparse(node)!r}: {_OUTSIDE}")
 
     def _compared(self, a: str, op: ast.cmpop, b: str) -> Value:
         """A comparison as numbers have it: false with nan, which DuckDB holds equal to itself and above everything."""
@@ -267,9 +272,9 @@ class _Made:
                 for k in range(times):
                     scope[name] = _literal(float(k))
                     if self._block(body, scope).stopped is not False:
-                        raise NotImplementedError("a short loop that is left before its end")
+                        raise FormulaError(f"a loop of {times} times that is left before its end: {_OUTSIDE}")
             case _:
-                raise NotImplementedError(ast.unparse(statement))
+                raise FormulaError(f"{ast.unparse(statement)!r}: {_OUTSIDE}")
         return _Left()
 
     def _assign(self, target: ast.expr, value: Value, scope: Scope) -> None:
@@ -280,7 +285,7 @@ class _Made:
                 for element, part in zip(elements, value, strict=True):
                     self._assign(element, part, scope)
             case _:
-                raise NotImplementedError(ast.unparse(target))
+                raise FormulaError(f"{ast.unparse(target)!r}: {_OUTSIDE}")
 
     def _branches(self, test: Value, body: Sequence[ast.stmt], orelse: Sequence[ast.stmt], scope: Scope) -> _Left:
         """Carry out both branches, or the one that is known to be taken."""

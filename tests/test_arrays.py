@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import arrayfrontier
+from kernels import arrayfrontier, arrays
 from kernels.arrayfrontier import ArrayFrontier, unbeaten
+from kernels.compiler import is_loaded
 from kernels.epsilon import EpsilonFrontier
 from kernels.pareto import RunningFrontier
 from sweep import plan
@@ -129,3 +131,15 @@ def test_blocks_are_counted_alike(monkeypatch: pytest.MonkeyPatch) -> None:
         walked = Plan(space, ["loss_nats"])
         counts.append(sum(each(Evaluator(walked), Worker.count, chunks(walked))))
     assert counts[0] == counts[1] > 0
+
+
+@compiled_only
+def test_many_powers_are_those_of_libm_to_the_bit() -> None:
+    """Where the compiler is loaded they are taken in a compiled loop."""
+    RunningFrontier(2).fold(np.zeros((1, 2)), np.zeros(1, np.int64))  # which loads it
+    assert is_loaded()
+    draw = np.random.default_rng(3)
+    x, y = np.exp(draw.uniform(-60.0, 60.0, arrays.MANY)), draw.uniform(-9.0, 9.0, arrays.MANY)
+    for name, numbers, libm in (("power", (x, y), math.pow), ("exp", (10.0 * y,), math.exp), ("log", (x,), math.log)):
+        expected = [libm(*row) for row in zip(*(values.tolist() for values in numbers), strict=True)]
+        assert arrays.SCOPE[name](*numbers).tolist() == expected
