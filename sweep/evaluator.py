@@ -18,6 +18,7 @@ from kernels.driver import Program
 from kernels.graph import Node
 from kernels.quantiles import quantile_of
 from sweep.draws import quantile_table
+from sweep.memory import Memory
 from sweep.plan import Plan, Value
 from sweep.space import Space
 
@@ -84,6 +85,7 @@ class Evaluator:
         own = self._fill_tables([v for v in computed if v.is_table])
         self.tables = own[: sum(self._cells(v, self.box.extents) for v in plan.values.values() if v.is_table)]
         self._unused = [own]
+        self.memory = Memory()  # of gathered columns; one, since each of a thread would keep the most it ever held
         starts = _Starts()
         self.loops: dict[str, Loop] = {}
         full = self.box.extents[self.box.sliced] if self.box.sizes else 1

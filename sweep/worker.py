@@ -12,7 +12,6 @@ from kernels.folding import Walk
 from kernels.groups import Groups, groups_of, note_ends
 from kernels.rows import IDS, column_into, gather_rows, ids_into, pick_into, take
 from sweep.evaluator import Cells, Evaluator
-from sweep.memory import Memory
 
 DESIGN_ID = "design_id"  # the column of design ids
 
@@ -36,7 +35,7 @@ class Worker:
         self._wanted: dict[tuple[str, ...], tuple[list[str], Cells, int]] = {}  # columns gathered together before
         self._groups: dict[tuple[str, ...], Groups] = {}
         self._all = np.arange(max(1, self.plan.box.points), dtype=np.int32)
-        self.memory = Memory()  # of the columns that are gathered; those of one chunk serve a later one
+        self.memory = evaluator.memory  # of the columns that are gathered; those of one chunk serve a later one
 
     def visit(self, block: int) -> int:
         """Evaluate a block; how many of its points meet all conditions. Their places in the block are positions."""

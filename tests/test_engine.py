@@ -173,6 +173,18 @@ def test_a_worker_may_visit_blocks_in_any_order() -> None:
         assert jumping.column("lifetime_usd").tobytes() == expected[block]
 
 
+def test_workers_that_take_turns_keep_no_more_than_one() -> None:
+    """A thread that held many rows and then encodes leaves their memory to those that gather the next."""
+    evaluator = Evaluator(Plan(loads(SMALL), ["loss_nats", "lifetime_usd"]))
+    held = [rows(Worker(evaluator), range(evaluator.box.blocks), ["loss_nats", "lifetime_usd"])]
+    most = evaluator.memory._most_bytes
+    assert most > 0
+    for _ in range(3):
+        held.clear()
+        held.append(rows(Worker(evaluator), range(evaluator.box.blocks), ["loss_nats", "lifetime_usd"]))
+    assert evaluator.memory._held_bytes + evaluator.memory._kept_bytes <= most
+
+
 def test_design_ids_follow_from_the_walk() -> None:
     space = loads(SMALL)
     with pytest.MonkeyPatch.context() as patch:
