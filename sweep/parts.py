@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sweep.columns import Column, schema
+from sweep.evaluator import Cells
 from sweep.execute import CHUNK_POINTS, DESIGN_ID, Rows
 from sweep.manifest import Part
 from sweep.plan import Plan
-from sweep.space import Space
+from sweep.space import Axis, Space
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +42,7 @@ PAGE_ROWS = 1 << 16
 ZSTD_LEVEL = 1
 # the share of the bytes that has to be saved: fewer cost reader and writer less than saving them does
 WORTH: dict[Compression, float] = {"lz4": 1 / 6, "zstd": 1 / 3}
+RESTLESS = 1 / 64  # what lz4 leaves at most of an axis that goes without a dictionary, which would leave less still
 FOOTER = "llm-sweep"  # the key of what a part says of itself
 UNSEALED = "0" * 64
 PIECE = 1 << 16  # written at once, between two looks at whether to stop; of large pieces Linux makes large pages first
@@ -139,12 +141,15 @@ def encode(
     # DuckDB takes a column with a greatest number for one without nan (duckdb/duckdb#25521), so isnan would be wrong
     unordered = {name for name in floats if any(np.isnan(rows.columns[name].min()) for rows in held if len(rows))}
     dense = [c.name for c in columns if c.kind in ("float", "int") and not c.is_axis and c.name != DESIGN_ID]
+    numbers = [space.axis(c.name) for c in columns if c.is_axis and c.kind != "word"]
+    restless = [axis.name for axis in numbers if axis is not None and is_restless(held, axis)]
     codecs = {n: compression(held, n, layout.zstd_level) if n in dense else "zstd" for n in (c.name for c in columns)}
+    codecs |= dict.fromkeys(restless, "lz4")
     style: dict[str, Any] = {
         "compression": codecs,
         "compression_level": {name: layout.zstd_level for name, found in codecs.items() if found == "zstd"},
         # where values are few for certain; of the rest, most would turn out to be too many after a long search
-        "use_dictionary": [c.name for c in columns if c.is_axis or c.kind == "word"],
+        "use_dictionary": [c.name for c in columns if (c.is_axis or c.kind == "word") and c.name not in restless],
         "column_encoding": {DESIGN_ID: "DELTA_BINARY_PACKED"},  # ids are steps
         "write_statistics": [c.name for c in columns if c.name not in unordered],
         "write_batch_size": PAGE_ROWS,  # a tenth less time than with pyarrow's own
@@ -171,9 +176,7 @@ def compression(held: Sequence[Rows], name: str, zstd_level: int) -> Compression
     """
     import pyarrow as pa
 
-    cells = max(held, key=len).columns[name] if held else np.empty(0)
-    start = max(0, len(cells) - PAGE_ROWS) // 2
-    page = np.ascontiguousarray(cells[start : start + PAGE_ROWS])
+    page = _page(held, name)
     if not len(page):
         return "zstd"
     best: Compression = "none"
@@ -187,6 +190,27 @@ def compression(held: Sequence[Rows], name: str, zstd_level: int) -> Compression
         if size > worth and (smaller := compressor.compress(pa.py_buffer(page)).size) <= size - worth:
             best, size = found, smaller
     return best
+
+
+def is_restless(held: Sequence[Rows], axis: Axis) -> bool:
+    """Whether the numbers of an axis change from row to row and come back soon, as a page of them tells.
+
+    Looking each up in a dictionary takes three times as long as writing it, and lz4 leaves as good as nothing of them.
+    """
+    import pyarrow as pa
+
+    places = _page(held, f"#{axis.name}")
+    if 2 * np.count_nonzero(np.diff(places)) <= len(places):
+        return False
+    page = np.asarray(axis.labels)[places]
+    return bool(pa.Codec("lz4_raw").compress(pa.py_buffer(page)).size <= RESTLESS * page.nbytes)
+
+
+def _page(held: Sequence[Rows], name: str) -> Cells:
+    """A page of a column: of its longest rows the middle."""
+    cells = max(held, key=len).columns[name] if held else np.empty(0)
+    start = max(0, len(cells) - PAGE_ROWS) // 2
+    return np.ascontiguousarray(cells[start : start + PAGE_ROWS])
 
 
 def _row_groups(

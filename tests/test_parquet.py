@@ -195,6 +195,29 @@ def test_a_part_is_sealed_and_rows_are_let_go() -> None:
     assert hashlib.sha256(unsealed).hexdigest() == said["seal"]
 
 
+@pytest.mark.parametrize(
+    ("repeated", "shuffled", "expected"),
+    [(1, False, False), (7, False, True), (1, True, True)],
+    ids=["comes back soon", "stands still", "comes back at no time in particular"],
+)
+def test_an_axis_has_a_dictionary_unless_it_changes_from_row_to_row(
+    repeated: int, shuffled: bool, expected: bool, tmp_path: Path
+) -> None:
+    axes = "[axes]\nhidden_size = [128, 256]\ntrain_tokens = { log10 = [9, 14], points = 90 }"
+    space = resolve.loads(f'name = "two axes"\ncolumns = ["loss_nats"]\n{axes}\n')
+    places = np.tile(np.repeat(np.arange(90, dtype=np.int32), repeated), 400)
+    if shuffled:
+        np.random.default_rng(1).shuffle(places)
+    columns = declare(space, ())
+    held = Rows(np.arange(len(places)), {"#hidden_size": np.zeros_like(places), "#train_tokens": places})
+    content, _ = encode([held], space, columns, replace(LAYOUT, row_group_rows=1 << 20), SAID)
+    agree(bytes(content), frame(columns, space, held), tmp_path)
+    group = pq.ParquetFile(io.BytesIO(content)).metadata.row_group(0)
+    has = {group.column(k).path_in_schema: group.column(k).has_dictionary_page for k in range(group.num_columns)}
+    assert has == {"design_id": False, "hidden_size": True, "train_tokens": expected}
+    assert len(content) < 8 * len(places) / 4
+
+
 def bounds(content: bytes, name: str) -> list[tuple[Any, Any] | None]:
     """Least and greatest of a column in each row group, as pyarrow reads them."""
     read = pq.ParquetFile(io.BytesIO(content)).metadata
