@@ -26,11 +26,13 @@ FRAMEWORKS = {
     "MaxText": "maxtext",
     "TE 2": "megatron_te",
     "Bridge": "megatron_te",
-    "NeMo 2": "megatron_te",
-    "NeMo scripts": "megatron_te",
+    "NeMo Megatron": "",  # before Transformer Engine
+    "NeMo": "megatron_te",
     "Megatron-Core": "megatron_te",
     "Primus": "megatron_te",
 }
+# NVIDIA/Megatron-LM, README.md: FP8 through Transformer Engine; there is no other way to it.
+TRANSFORMER_ENGINE = ("fp8_training", "mxfp8", "mxfp4", "nvfp4")
 DEEPSPEED_PIPELINES = ("bigscience-a100", "bigscience-v100", "mt-nlg")  # Megatron's model in DeepSpeed's own schedule
 MEGATRON = ("Megatron", "NeMo", "Primus")
 # Records of data/optimizers.csv by words of the column framework, where memory is compared; the first that fits.
@@ -131,6 +133,8 @@ def _framework(row: Row) -> Design:
     name = row.text("framework")
     found: Design = {"optimizer": "adam_18"} if any(words in name for words in MEGATRON) else {}
     record = next((record for words, record in FRAMEWORKS.items() if words in name), "")
+    if "Megatron" in name and not record and row.text("train_precision") in TRANSFORMER_ENGINE:
+        record = "megatron_te"
     if row.text("source_group") in DEEPSPEED_PIPELINES and "DeepSpeed" in name:
         record = "deepspeed"
     if record == "torchtitan" and "eager" in row.text("notes"):

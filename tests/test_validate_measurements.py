@@ -227,6 +227,19 @@ def test_runs_of_layers_that_nemo_leaves_open_are_the_fastest_that_fits() -> Non
     assert (plain.predicted, plain.assumed) == (runs[1], ())
 
 
+def test_nemo_without_a_version_and_megatron_in_8_bits_run_transformer_engine() -> None:
+    """Kernels that send while they multiply: less time than what is taken for NeMo Megatron of 2022, and Megatron."""
+    split = OPEN | {"tensor_parallel": 4, "pipeline_parallel": 1, "sequence_parallel": 1}
+
+    def time(framework: str, precision: str) -> float:
+        named = {"gpu": "h100_sxm", "framework": framework, "train_precision": precision}
+        return one("train", split | named).predicted or math.nan
+
+    assert time("NeMo", "bf16") == time("NeMo 24.05", "bf16") < time("NeMo Megatron 22.x-23.x", "bf16")
+    assert time("Megatron-LM", "bf16") == time("NeMo Megatron 22.x-23.x", "bf16")
+    assert time("Megatron-LM", "fp8_training") == time("NeMo", "fp8_training")
+
+
 def test_runs_older_than_pytorch_2_1_do_whole_layers_again() -> None:
     """llm-foundry's rows of the smaller A100; the others stop at the last tensor that is needed."""
     rows = TRAIN | {"tensor_parallel": 1, "pipeline_parallel": 1, "micro_batch_size": 2, "recompute": "full"}
