@@ -19,7 +19,7 @@ def fastest_layout(
     alternate_matmuls, stored_expert_outputs, stand_in_gradients, gathered_layers, framework_buffer_bytes,
     batch_sequences, global_batch_size, train_cast_bytes, framework_overhead_share, tensor_kernel_overlap_share,
     copies_overlap_share, recompute_stops_early, collective_rails, collective_launch_s, scaleup_hop_s,
-    scaleout_hop_s, grouped_matmul_factor, matmul_traffic_factor, layer_launch_s, moe_launch_factor,
+    scaleout_hop_s, grouped_half_width, matmul_traffic_factor, layer_launch_s, moe_launch_factor,
     tensor_overlap_share, context_overlap_share, expert_overlap_share, pipeline_overlap_share, host_byte_per_s,
     gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width, linear_attention_matrix_params,
     attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params, dense_ffn_vector_params,
@@ -148,6 +148,7 @@ def fastest_layout(
         moe_shared_flops_per_token = float((2.0 * ((hidden_size * num_experts) + (moe_shared_flops_per_token__shared / tensor_parallel))))
         routed_flops_per_token = float((((2.0 * experts_per_token) * expert_matrix_params) / tensor_parallel))
         core_flops_per_token = float(((((attention_score_flops_per_layer * attended_tokens) / tensor_parallel) * num_softmax_layers) / num_layers))
+        grouped_matmul_share = float((1.0 / (1.0 + (grouped_half_width * ((1.0 / hidden_size) + ((1.0 * tensor_parallel) / expert_ffn_size))))))
         whole_traffic_bytes_per_token = float((((whole_share * activation_element_bytes) * hidden_size) * whole_traffic_bytes_per_token__tensors))
         core_traffic_bytes_per_token__scores = ((((num_heads / tensor_parallel) * sequence_length) * num_softmax_layers) / num_layers)
         core_traffic_bytes_per_token = float((0.0 if flash_attention else (core_traffic_bytes_per_token__scores * core_traffic_bytes_per_token__passes)))
@@ -176,7 +177,7 @@ def fastest_layout(
         recomputed_bytes_per_token__dense = (dense_ffn_bytes_per_token if (num_moe_layers < num_layers) else 0.0)
         recomputed_bytes_per_token__ffn = maximum(recomputed_bytes_per_token__dense, (moe_ffn_bytes_per_token if (num_moe_layers > 0) else 0.0))
         layer_working_bytes__dense = (dense_layer_params_per_gpu if (num_moe_layers < num_layers) else 0.0)
-        moe_ffn_matmul_s__every = (moe_shared_flops_per_token + (routed_flops_per_token / grouped_matmul_factor))
+        moe_ffn_matmul_s__every = (moe_shared_flops_per_token + (routed_flops_per_token / grouped_matmul_share))
         dense_ffn_traffic_s__every = ((dense_ffn_traffic_bytes_per_token + dense_cast_bytes_per_token) + dense_operand_bytes_per_token)
         moe_ffn_traffic_s__every = ((moe_ffn_traffic_bytes_per_token + moe_cast_bytes_per_token) + moe_operand_bytes_per_token)
         tensor_exchange_s__share = ((2.0 * (tensor_parallel - 1.0)) / tensor_parallel)

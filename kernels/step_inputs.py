@@ -66,7 +66,8 @@ STEP = (
     _seconds("scaleup_hop_s", "time of one step of a ring between GPUs of a domain, beyond its bytes"),
     _seconds("scaleout_hop_s", "time of one step of a ring between domains, beyond its bytes"),
     _factor("flash_half_tokens", "length of sequence at which fused attention reaches half of what it can", 1e6),
-    _factor("grouped_matmul_factor", "what matmuls of routed experts reach over those of a dense MLP"),
+    _factor("grouped_half_width", "half the harmonic mean of the sides of an expert's matrix, per GPU, at which its"
+            " matmuls reach half of what those of a dense MLP do", 1e6),
     _factor("matmul_traffic_factor", "bytes of a matmul's operands that take time beside its FLOPs, as a share"),
     _share("misaligned_factor", "what attention over heads that are no multiple of 8 wide reaches over one that is"),
     _seconds("layer_launch_s", "least time of one pass of one layer: its kernels are launched one after the other"),

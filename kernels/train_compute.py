@@ -107,17 +107,27 @@ def dense_ffn_matmul_s(activation_tokens, dense_ffn_flops_per_token, train_matmu
     return activation_tokens * dense_ffn_flops_per_token / train_matmul_flop_per_s + 2.0 * train_gemm_overhead_s
 
 
-@metric(unit="s", source="fitted: grouped_matmul_factor; even routing")
+@metric(
+    unit="",
+    source="fitted: grouped_half_width; Williams et al. 2009, doi:10.1145/1498765.1498785: FLOPs over what is moved,"
+    " which for many rows is the harmonic mean of a matrix' sides",
+)
+def grouped_matmul_share(grouped_half_width, hidden_size, expert_ffn_size, tensor_parallel):
+    """What matmuls of routed experts reach over those of a dense MLP: less the narrower an expert is."""
+    return 1.0 / (1.0 + grouped_half_width * (1.0 / hidden_size + 1.0 * tensor_parallel / expert_ffn_size))
+
+
+@metric(unit="s", source="Fedus et al. 2021 (Switch), arXiv:2101.03961; even routing")
 def moe_ffn_matmul_s(
     activation_tokens,
     moe_shared_flops_per_token,
     routed_flops_per_token,
     train_matmul_flop_per_s,
-    grouped_matmul_factor,
+    grouped_matmul_share,
     train_gemm_overhead_s,
 ):
     """The MLPs of a MoE layer, forward: two matmuls grouped over the experts."""
-    every = moe_shared_flops_per_token + routed_flops_per_token / grouped_matmul_factor
+    every = moe_shared_flops_per_token + routed_flops_per_token / grouped_matmul_share
     return activation_tokens * every / train_matmul_flop_per_s + 2.0 * train_gemm_overhead_s
 
 

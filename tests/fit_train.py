@@ -133,7 +133,7 @@ def numbers(rows: Rows) -> list[Number]:
         Number("matmuls on Blackwell", "gpu_matmul_factor", rows.holds("gpu", BLACKWELL), False),
         Number("matmuls on TPUs", "gpu_matmul_factor", rows.holds("gpu", TPU), False),
         Number("matmuls in 8 and 4 bits", "train_matmul_factor", given["train_matmul_factor"] != 1, False),
-        Number("matmuls of experts", "grouped_matmul_factor", every, False),
+        Number("matmuls of experts", "grouped_half_width", every, False),
         Number("operands", "matmul_traffic_factor", every, False),
         Number("attention before Hopper", "flash_attention_factor", given["flash_attention_factor"] != 1, False),
         Number(

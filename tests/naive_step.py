@@ -168,8 +168,14 @@ def seconds(d: Design, kernels: Iterator[Kernel], matmuls: float = 1.0, traffic:
             total += matmuls * d[f"gpu_gemm_overhead_s_{fast_width(d)}"]
         else:
             rate = fast_rate(d) if kernel.fast else wide_rate(d)
-            total += matmuls * kernel.flops / (rate * (d["grouped_matmul_factor"] if kernel.routed else 1.0))
+            total += matmuls * kernel.flops / (rate * (grouped_share(d) if kernel.routed else 1.0))
     return total
+
+
+def grouped_share(d: Design) -> float:
+    """Of an expert's matmul over a dense one's: FLOPs of a row over them and what a row in and out costs."""
+    hidden, width = d["hidden_size"], d["expert_ffn_size"] / d["tensor_parallel"]
+    return float(hidden * width / (hidden * width + d["grouped_half_width"] * (hidden + width)))
 
 
 def ring(d: Design, ranks: int, apart: int, whole: float, rails: float = float("inf")) -> float:
