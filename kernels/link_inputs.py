@@ -14,7 +14,12 @@ def _number(name: str, unit: str, meaning: str, low: float = 0.0, high: float = 
 LINKS = (
     _number("gpu_scaleup_byte_per_s", "byte/s", "bandwidth of one GPU to the others of its domain, one direction"),
     _number("gpu_scaleup_domain", "", "GPUs that reach each other over the scale-up link; 1 where there is none", 1.0),
-    _number("gpu_scaleout_bit_per_s", "bit/s", "bandwidth of the network adapter of one GPU"),
+    _number(
+        "gpu_scaleout_bit_per_s",
+        "bit/s",
+        "bandwidth of one GPU beyond its domain: of its network adapter, or of the link"
+        " to its host where no adapter belongs to it",
+    ),
 )
 COLLECTIVES = (
     _number("gpu_collective_base_s", "s", "fixed time of a collective of two GPUs, less one hop"),

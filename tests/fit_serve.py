@@ -35,7 +35,6 @@ BUSY = ("engine_decode_layer_s", "engine_decode_sequence_s", "engine_collective_
 LLAMA = ("engine_cache_share", "engine_decode_layer_s", "engine_compute_factor", "engine_attention_share")
 FREE: dict[str, tuple[str, ...]] = {
     "vllm": (*BUSY, *HOST, "engine_expert_compute_factor"),
-    "vllm_0_12": ("engine_decode_layer_s",),
     "sglang": (*BUSY, *HOST),
     "tensorrt_llm": (*BUSY, *HOST, "engine_expert_compute_factor"),
     "tensorrt_llm_0": (*BUSY, "engine_prefill_layer_s"),
@@ -54,7 +53,6 @@ TOGETHER_WITHOUT = ("engine_logit_bytes",)  # what it does not take over
 COPIED: dict[tuple[str, str], str] = {  # columns that an engine without rows for them takes over
     (to, column): of
     for to, of, columns in (
-        ("vllm_0_12", "vllm", (*BUSY[1:], *HOST, "engine_expert_compute_factor")),
         ("llama_cpp", "llama_cpp_2024", (LLAMA[0], *LLAMA[2:])),
         ("llama_cpp_2024_pro", "llama_cpp_2024", LLAMA[:1]),
     )
@@ -85,7 +83,6 @@ OWN_START = {
     ("neuronx", "engine_attention_share"): 0.03,
     **{(name, "engine_decode_layer_s"): 1e-4 for name in FREE if name.startswith("llama_cpp_")},
     **{(name, "engine_prefill_layer_s"): 1e-4 for name in ("fastertransformer", "tensorrt_llm_0")},
-    ("vllm_0_12", "engine_decode_layer_s"): 2e-4,
 }
 BOUNDS = {
     "engine_cache_share": (0.03, 0.95),
