@@ -38,13 +38,21 @@ def load_held(
     start is where the column begins, offsets where its places stand in maps, below 0 where they are the points.
     """
     all_hold = state.words[HELD] == state.words[POINTS]
-    for i in range(size):
-        place = first + i
-        if not all_hold:
-            place = int(state.positions[place])
-        if offsets >= 0:
-            place = program.maps[offsets + place]
-        out[i] = sign * (state.integers[start + place] if is_whole else state.floats[start + place])
+    floats, integers = state.floats[start:], state.integers[start:]
+    if offsets < 0 and all_hold:
+        for i in range(size):
+            place = np.uint64(first + i)
+            out[i] = sign * (integers[place] if is_whole else floats[place])
+    elif offsets < 0:
+        for i in range(size):
+            place = np.uint64(state.positions[np.uint64(first + i)])
+            out[i] = sign * (integers[place] if is_whole else floats[place])
+    else:
+        maps = program.maps[offsets:]
+        for i in range(size):
+            at = np.uint64(first + i)
+            place = np.uint64(maps[at if all_hold else np.uint64(state.positions[at])])
+            out[i] = sign * (integers[place] if is_whole else floats[place])
 
 
 @jit_uncounted

@@ -54,22 +54,23 @@ def ids_into(program: Program, state: State, out: Any) -> None:
     base = 0
     for axis in range(words[SLICED]):
         base += words[parts + words[words[ID_START] + axis] + state.words[AT + axis]]
-    slices = parts + words[words[ID_START] + words[SLICED]] + state.words[AT + words[SLICED]]
+    slices = words[parts + words[words[ID_START] + words[SLICED]] + state.words[AT + words[SLICED]] :]
+    within = words[inside : inside + inner]
     if count == state.words[POINTS]:
         for i in range(count // inner):
-            outside = base + words[slices + i]
+            outside, row = base + slices[i], out[i * inner : i * inner + inner]
             for j in range(inner):
-                out[i * inner + j] = outside + words[inside + j]
+                row[j] = outside + within[j]
         return
     begin = 0
-    outside = base + words[slices]
+    outside = base + slices[0]
     for k in range(count):
         position = state.positions[k]
         if position >= begin + inner:
             i = position // inner
             begin = i * inner
-            outside = base + words[slices + i]
-        out[k] = outside + words[inside + position - begin]
+            outside = base + slices[i]
+        out[k] = outside + within[np.uint64(position - begin)]
 
 
 @over_arrays(ids_into)

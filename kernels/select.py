@@ -1,4 +1,8 @@
-"""From a block of the space to rows: which of its points hold, and their values side by side."""
+"""From a block of the space to rows: which of its points hold, and their values side by side.
+
+Cells are read from where a column begins on, by places that cannot be below 0: an index that might be is compared
+with 0 each time, which takes as long again as reading, and longer than reading many at once.
+"""
 
 from typing import Any
 
@@ -11,10 +15,10 @@ from kernels.compiler import over_arrays, part
 def select(flags: Any, start: int, positions: Any) -> int:
     """Write the places where flags[start : start + n] is not 0 into positions (int32, n long); return how many."""
     count = 0
+    own = flags[start : start + positions.shape[0]]
     for i in range(positions.shape[0]):
-        positions[count] = i  # written always and overwritten when it does not hold: no branch to mispredict
-        if flags[start + i] != 0:
-            count += 1
+        positions[np.uint64(count)] = i  # written always and overwritten when it does not hold: no branch to mispredict
+        count += own[i] != 0
     return count
 
 
@@ -22,39 +26,43 @@ def select(flags: Any, start: int, positions: Any) -> int:
 def select_mapped(flags: Any, start: int, offsets: Any, positions: Any) -> int:
     """As select, for flags that do not vary along every axis: point i's lies at start + offsets[i]."""
     count = 0
+    own = flags[start:]
     for i in range(positions.shape[0]):
-        positions[count] = i
-        if flags[start + offsets[i]] != 0:
-            count += 1
+        positions[np.uint64(count)] = i
+        count += own[np.uint64(offsets[i])] != 0
     return count
 
 
 @part
 def gather(cells: Any, start: int, offsets: Any, positions: Any, out: Any) -> None:
     """out[k] = cells[start + offsets[positions[k]]]; offsets (int32, one per point) says where a point's value lies."""
+    own = cells[start:]
     for k in range(out.shape[0]):
-        out[k] = cells[start + offsets[positions[k]]]
+        out[k] = own[np.uint64(offsets[np.uint64(positions[k])])]
 
 
 @part
 def gather_block(cells: Any, start: int, positions: Any, out: Any) -> None:
     """out[k] = cells[start + positions[k]], for values that differ at every point."""
+    own = cells[start:]
     for k in range(out.shape[0]):
-        out[k] = cells[start + positions[k]]
+        out[k] = own[np.uint64(positions[k])]
 
 
 @part
 def spread(cells: Any, start: int, offsets: Any, out: Any) -> None:
     """out[k] = cells[start + offsets[k]]: the values of all points of a block."""
+    own = cells[start:]
     for k in range(out.shape[0]):
-        out[k] = cells[start + offsets[k]]
+        out[k] = own[np.uint64(offsets[k])]
 
 
 @part
 def copy(cells: Any, start: int, out: Any) -> None:
     """out[k] = cells[start + k]: the values of all points of a block, for values that differ at every point."""
+    own = cells[start : start + out.shape[0]]
     for k in range(out.shape[0]):
-        out[k] = cells[start + k]
+        out[k] = own[k]
 
 
 @over_arrays(select)

@@ -38,6 +38,15 @@ OUTER = (1, 4, None)  # how many values of the outermost axis are done; all only
 PASSES = 5
 
 
+@numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"}, inline="always")
+def added_up(cells):
+    """The sum of a run of cells: over a slice, for what is indexed from a start is read by gathering."""
+    total = 0.0
+    for k in range(cells.shape[0]):
+        total += cells[k]
+    return total
+
+
 @numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
 def consume(loops, program, state, columns, repeats, whole, blocks, out):
     """The sum of each column over all designs into out (columns,), block by block, read where the engine left it.
@@ -49,13 +58,9 @@ def consume(loops, program, state, columns, repeats, whole, blocks, out):
         visit(loops, program, state, block, block + 1)
         points = state.words[POINTS]
         for c in range(columns.shape[0]):
-            start, total = start_of(program, state, columns[c]), 0.0
-            if whole[c]:
-                for cell in range(start, start + points // repeats[c]):
-                    total += state.integers[cell]
-            else:
-                for cell in range(start, start + points // repeats[c]):  # indexed, or it does not vectorise
-                    total += state.floats[cell]
+            start = start_of(program, state, columns[c])
+            stop = start + points // repeats[c]
+            total = added_up(state.integers[start:stop]) if whole[c] else added_up(state.floats[start:stop])
             out[c] += total * repeats[c]
 
 
