@@ -162,11 +162,8 @@ def test_a_slow_network_holds_both_pools() -> None:
     assert found["prefill_phase_s"] == found["decode_phase_s"] == found["kv_transfer_s"]
     assert found["prefill_replicas_per_decode_replica"] == 1.0
     assert value("train_usd", slow) == value("train_usd", PRICED)
-    small: Design = {
-        "gpu": "m4_max",
-        "batch_size": 1,
-        "context_tokens": 1024,
-    }  # no link in its row, and one GPU needs none
+    # no link in its row, and one GPU needs none
+    small: Design = {"gpu": "m4_max", "batch_size": 1, "context_tokens": 1024}
     unknown: Design = small | {"disaggregation": 1}
     assert math.isnan(value("serve_s_per_token", unknown))
     assert not math.isnan(value("serve_s_per_token", small))

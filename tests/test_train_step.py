@@ -316,3 +316,18 @@ def test_the_fit_sees_the_same_step(name: str) -> None:
     found = step({leaf: np.array([d[leaf]]) for leaf in step.leaves})
     expected = values(wanted, DESIGNS[name])
     assert {n: found[n][0] for n in wanted} == pytest.approx(expected, rel=1e-12)
+
+
+def test_experts_are_the_slower_the_narrower_they_are() -> None:
+    """Half a dense MLP's rate where the reciprocals of both sides add up to that of grouped_half_width, two thirds at
+    twice that, and next to all of it for a matrix without end; split over GPUs they are narrower.
+    """
+
+    def share(hidden: int, width: int, tensor: int = 1) -> float:
+        sides = {"hidden_size": hidden, "expert_ffn_size": width, "tensor_parallel": tensor}
+        return value("grouped_matmul_share", LLAMA | MIXTURE | sides | {"grouped_half_width": 2048.0})
+
+    assert share(4096, 4096) == pytest.approx(1 / 2, rel=1e-12)
+    assert share(8192, 8192) == pytest.approx(2 / 3, rel=1e-12)
+    assert share(8192, 16384, tensor=2) == share(8192, 8192)
+    assert share(1 << 20, 1 << 20) > 0.99

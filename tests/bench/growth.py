@@ -14,7 +14,6 @@ growth.svg.
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import statistics
 import subprocess
@@ -33,7 +32,7 @@ from sweep.plan import Plan
 from sweep.resolve import loads, narrow
 from sweep.space import Space
 from tests.bench.chart import draw
-from tests.bench.measure import PASSES, ROOT, machine, median, once
+from tests.bench.measure import PASSES, ROOT, machine, median, most_memory, once
 
 AGAIN = 60.0  # seconds, below which a case is asked again and that counts: loops of its own are compiled by then
 SHORT, LONG_PASSES = 10.0, 3  # seconds, below which there are as many passes as elsewhere, and passes of others
@@ -139,7 +138,7 @@ class Asker:
                 bases.append(self.evaluate())
         beside = [(bases[k] + bases[min(k + 1, len(bases) - 1)]) / 2.0 for k in range(len(passes))]
         times = statistics.median(spent.cpu / base for spent, base in zip(passes, beside, strict=True))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        memory = most_memory() / 1e9
         designs = prod(len(axis) for axis in space.axes)
         return Answer(designs, len(found[0].frame), median(passes).wall, times, memory)
 

@@ -6,6 +6,8 @@ import ctypes
 import importlib
 import os
 import platform
+import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -62,6 +64,19 @@ def median(passes: list[Spent]) -> Spent:
 def rate(points: int, work: Callable[[], Any], passes: int = PASSES) -> float:
     """Million designs a second of processor time, the median of the passes after a first that is not counted."""
     return points / median(in_turns({"": work}, passes)[""]).cpu / 1e6
+
+
+def most_memory() -> int:
+    """The most bytes that this process has held.
+
+    Where Linux says so by itself: ru_maxrss also holds what the process had that started this one.
+    """
+    try:
+        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    kilobytes = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return 1024 * kilobytes
 
 
 def keep_memory() -> None:

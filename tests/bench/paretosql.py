@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -38,7 +37,7 @@ from sweep.opensql import macros
 from sweep.resolve import loads
 from sweep.run import write
 from sweep.spec import find
-from tests.bench.measure import ROOT, versions
+from tests.bench.measure import ROOT, most_memory, versions
 
 Floats = npt.NDArray[np.float64]
 BLOCK = 1 << 20
@@ -107,7 +106,7 @@ def job(path: str, query: str, how: str) -> None:
     """Print rows found, processor seconds and the most bytes held."""
     found, before = in_process(path, query) if how == "in process" else by_macros(path, query)
     spent = time.process_time() - before
-    print(json.dumps([found, spent, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+    print(json.dumps([found, spent, most_memory()]))
 
 
 def by_macros(path: str, query: str) -> tuple[int, float]:

@@ -11,7 +11,6 @@ told. Scans take turns: through DuckDB, the same batches read by nobody, the sam
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from sweep.resolve import loads
 from sweep.run import write
 from sweep.space import Space
 from sweep.spec import find
-from tests.bench.measure import PASSES, ROOT, Spent, in_turns, median, once, versions
+from tests.bench.measure import PASSES, ROOT, Spent, in_turns, median, most_memory, once, versions
 
 DESIGNS = 10**9
 PER_BUDGET = 289 * 19 * 2 * 4 * 3 * 6  # designs a token budget, with four times as many widths as first-look has
@@ -58,7 +57,7 @@ def whole(designs: int, conditions: bool) -> dict[str, float]:
         evaluated = database.evaluated - before
         counted = once(lambda: database.query("select count(*) from designs").pl())
     found = {"designs": asked.size, "evaluated": evaluated, "counted": counted.cpu}
-    return {**vars(spent), **found, "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0}
+    return {**vars(spent), **found, "bytes": float(most_memory())}
 
 
 def scans(designs: int) -> dict[str, float]:
