@@ -1,13 +1,13 @@
 """Fit what cannot be calibrated in the time of a training step to published steps: which numbers, on which rows.
 
-`python -m tests.fit_train MEASUREMENTS.csv` prints each fitted number beside the one in ``data/``, and the errors of
-every group before and after; with `--leave-out`, each group's errors under numbers fitted on all the others. Rows weigh
-so that a group counts as the root of its size. The error is that of the logarithm of time, less and less per unit
-beyond 5 %, so that a few odd rows do not pull; steps are damped Gauss-Newton ones.
+`python -m tests.fit_train [MEASUREMENTS.csv ...]`, of tables beside the shipped one, prints each fitted number beside
+the one in ``data/``, and the errors of every group before and after; with `--leave-out`, each group's errors under
+numbers fitted on all the others. Rows weigh so that a group counts as the root of its size. The error is that of the
+logarithm of time, less and less per unit beyond 5 %, so that a few odd rows do not pull; steps are damped Gauss-Newton
+ones.
 
-A device that a single source ran a single model on has a level of its own that is fitted last, to its rows alone. Its
-rows teach nothing else, for that level is not known while the rest is fitted; where its group is left out, it is as
-its kin.
+A device that a single source ran has a level of its own that is fitted last, to its rows alone. Its rows teach nothing
+else, for that level is not known while the rest is fitted; where its group is left out, it is as its kin.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from kernels.model import GRAPH
 from sweep import asked, measured_train
 from sweep.measured import Design, Figure, Row, read
 from sweep.points import evaluate_rows
+from sweep.resources import resource_dir
 from tests.vectorised import Vectorised
 
 Array = Any
@@ -31,10 +32,19 @@ WANTED = ("train_tokens_per_s_per_gpu", "layer_s", "layer_forward_s")
 SCALE = 0.05  # of an error in the logarithm, beyond which it counts less: two runs of one layout differ as much
 HOPPER, BLACKWELL, TPU = ("h100", "h200"), ("b200", "b300", "gb"), ("tpu",)
 LEVEL = "gpu_matmul_factor"
-OWN = {"matmuls on TPU v4": ("tpu_v4",), "matmuls on Volta": ("v100",)}  # devices with a level of their own
+OWN = {  # devices with a level of their own
+    "matmuls on TPU v4": ("tpu_v4",),
+    "matmuls on Trillium": ("tpu_v6e",),
+    "matmuls on Ironwood": ("tpu_v7",),
+    "matmuls on Volta": ("v100",),
+}
+KIN = {"matmuls on Volta": "a100"}  # as which they count while the rest is fitted, TPUs as v5
 LEVELS = np.arange(0.5, 1.5, 0.005)  # that are tried
-# rows that predict but do not teach: layouts half known, outliers by their notes
-ASIDE = ("megatron-core-h100", "narayanan-t1", "nanogpt")
+# rows that predict but do not teach: layouts half known, outliers by their notes, and what everything was tried on
+ASIDE = (
+    *("megatron-core-h100", "narayanan-t1", "nanogpt"),
+    *("dgxc", "gpu-recipes-a3ultra", "gpu-recipes-a4", "tpu-recipes-v5p"),
+)
 NOTES_ASIDE = ("outlier",)
 
 
@@ -73,11 +83,12 @@ class Number:
         return float(1.0 / (1.0 + np.exp(-free)) if self.share else np.exp(free))
 
 
-def load(path: Path) -> Rows:
-    """The rows of a file of measurements that the model of a step has something to say of."""
-    frame = pl.read_csv(path, infer_schema=False)
+def load(*paths: Path) -> Rows:
+    """The rows of files of measurements that the model of a step has something to say of, those of one id once."""
+    frame = pl.concat([pl.read_csv(path, infer_schema=False) for path in paths], how="diagonal")
+    frame = frame.unique("id", keep="first", maintain_order=True)
     kept: list[tuple[Row, Figure]] = []
-    for row in read(frame, str(path), measured_train.NEEDED):
+    for row in read(frame, " and ".join(map(str, paths)), measured_train.NEEDED):
         if row.set_aside:
             continue
         kept.extend(
@@ -168,10 +179,10 @@ def taught(rows: Rows) -> Array:
 
 
 def as_kin(rows: Rows) -> Rows:
-    """Devices with a level of their own at that of their kin: TPU v4 as v5, Volta as Ampere."""
+    """Devices with a level of their own at that of their kin: other TPUs as v5, Volta as Ampere."""
     levels = rows.inputs[LEVEL].copy()
-    for words, kin in ((OWN["matmuls on TPU v4"], ("tpu_v5",)), (OWN["matmuls on Volta"], ("a100",))):
-        levels[rows.holds("gpu", words)] = levels[rows.holds("gpu", kin)][0]
+    for label, words in OWN.items():
+        levels[rows.holds("gpu", words)] = levels[rows.holds("gpu", (KIN.get(label, "tpu_v5"),))][0]
     return replace(rows, inputs=rows.inputs | {LEVEL: levels})
 
 
@@ -272,10 +283,10 @@ def shown(errors: Array, where: Array) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measurements", type=Path)
+    parser.add_argument("measurements", type=Path, nargs="*")
     parser.add_argument("--leave-out", action="store_true", help="fit without each group in turn, and predict it")
     options = parser.parse_args()
-    rows = load(options.measurements)
+    rows = load(*options.measurements, resource_dir("data") / "measurements_train.csv")
     fit, groups, teaching = Fit(rows), rows.column("source_group"), taught(rows)
     before = fit.before()
     free = fit.solve(weights(groups, teaching))

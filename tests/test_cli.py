@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from sweep.cli import COMMANDS, cli
+from sweep.cli.shared import notes
 from sweep.errors import SpecError, SweepError
+from sweep.resolve import loads
 
 
 def sweep(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -202,6 +204,18 @@ def test_a_row_that_was_not_evaluated_is_not_called_extrapolated(elsewhere: Path
     done = CliRunner().invoke(cli, ["eval", "in.csv", "--columns", "loss_nats", "--format", "csv"])
     assert done.stdout.splitlines()[2] == "no-such-model,1e10,,,"
     assert done.stderr.startswith("1 of 2 rows lie outside the range the law was fitted on: extrapolated\n")
+
+
+def test_an_engine_measured_on_other_gpus_is_named() -> None:
+    """MI300X is AMD's, which has a record of vLLM of its own; M3 Max is Apple's, llama.cpp the same."""
+    found = pl.DataFrame(schema=["decode_step_s"])
+    space = loads('[axes]\ngpu = ["h100_sxm", "mi300x"]\n[fixed]\nmodel = "llama-2-7b"\n')
+    assert any("vllm serves mi300x too; engine = vllm_rocm is" in note for note in notes(space, found))
+    for engine, gpu, own in (("vllm_rocm", "mi300x", ""), ("vllm", "h20", ""), ("llama_cpp", "m3_max", "_metal")):
+        text = f'[axes]\nbatch_size = [1, 2]\n[fixed]\nmodel = "llama-2-7b"\ngpu = "{gpu}"\nengine = "{engine}"\n'
+        said = [note for note in notes(loads(text), found) if " too; engine" in note]
+        assert len(said) == bool(own)
+        assert all(f"engine = {engine}{own} is" in note for note in said)
 
 
 def test_a_frontier_says_how_many_are_extrapolated(elsewhere: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_batch_that_is_not_printed_is_what_memory_holds(serve: Comparison) -> 
     filled = one("serve", row)
     assert filled.predicted == one("serve", row | {"concurrency": int(free // (256 * 524288))}).predicted
     assert any("batch_size is not known" in words for words in filled.assumed)
-    assert serve.assumed["batch_size is not known: the largest that memory holds"] == 314
+    assert serve.assumed["batch_size is not known: the largest that memory holds"] == 405
 
 
 @pytest.mark.parametrize(
@@ -397,10 +397,11 @@ def test_bytes_of_one_sequence_are_those_of_the_source_table(serve: Comparison) 
     What a cache adds is at most an eighth here; the ratio is rounded to four digits.
     """
     rows = shipped("serve")
+    counted = rows["bound_check_ratio"].is_not_null()
     ratios = [
         (figure.floor / figure.measured) / float(rows["bound_check_ratio"][figure.row])
         for figure in serve.scored
-        if figure.quantity == "decode_step_s" and rows["scope"][figure.row] == "decode"
+        if figure.quantity == "decode_step_s" and rows["scope"][figure.row] == "decode" and counted[figure.row]
     ]
     assert len(ratios) == 42
     assert all(0.9995 < ratio < 1.125 for ratio in ratios)

@@ -121,6 +121,8 @@ def notes(space: Space, frame: pl.DataFrame) -> list[str]:
             said.append(f"{outside} of {len(frame)} rows lie outside the range their law was fitted on: extrapolated")
     mattering = _mattering(space, frame)
     told = ", ".join(f"{name} = {value}" for name, value in space.stated.items() if name in mattering)
+    if "engine" in mattering:
+        said += _engines(space)
     if told:
         said.append(f"defaults in use: {told}; every input: sweep explain --all, or the manifest of a run")
     return said
@@ -136,6 +138,35 @@ def _mattering(space: Space, frame: pl.DataFrame) -> set[str]:
     leaves = set(Specialised(space.graph, space.given, layout).resolve(columns)[1])
     records = {kind.name for kind in catalogue.KINDS.values() if leaves.intersection(kind.sets)}
     return (leaves | records) & set(_TOLD)
+
+
+def _engines(space: Space) -> list[str]:
+    """A word a GPU and engine that were not measured together, where another record of that engine was."""
+    from sweep import catalogue
+    from sweep.replica import engine
+
+    gpus, engines = (_named(space, kind) for kind in ("gpu", "engine"))
+    better: dict[tuple[str, str, str], list[str]] = {}
+    for gpu in gpus:
+        vendor = catalogue.records("gpu")[gpu].facts["vendor"]
+        for name in engines:
+            words = catalogue.records("engine")[name].facts["measured_as"].split("; ")
+            own = engine(words[0], "", gpu)
+            if own != name and catalogue.records("engine")[own].facts["device_vendors"] == vendor:
+                better.setdefault((name, own, vendor), []).append(gpu)
+    return [
+        f"engine {name} serves {', '.join(on)} too; engine = {own} is the one that was fitted on {vendor} GPUs"
+        for (name, own, vendor), on in better.items()
+    ]
+
+
+def _named(space: Space, kind: str) -> tuple[str, ...]:
+    """The records of a kind that a space has, one fixed or an axis of them."""
+    axis = space.axis(kind)
+    if axis is not None:
+        return axis.labels
+    name = space.chosen.get(kind)
+    return (name,) if name else ()
 
 
 def _experts(space: Space, law: str | None) -> str:
