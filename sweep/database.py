@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
-from sweep import opensql, sqlcount, sqlpareto, sqlsafety, sqlsensitivity, whatif
+from sweep import opensql, sqlcount, sqlfolding, sqlpareto, sqlsafety, sqlsensitivity, whatif
 from sweep.answer import Answer
 from sweep.columns import Column
 from sweep.dataset import Table
@@ -261,7 +261,7 @@ class Database:
         kept = f" where {' and '.join(conditions)}" if conditions else ""
         cursor = self._cursor()
         self._show(cursor, " ".join([*minimize, *maximize, kept]))
-        ids = self.wait(lambda: sqlpareto.folded(cursor, f"designs{kept}", goals), cursor)
+        ids = self.wait(lambda: sqlfolding.folded(cursor, f"designs{kept}", goals), cursor)
         if ids is None:
             return self._frontier_in_sql(goals, kept)
         order = pa.table({"design_id": ids})
@@ -270,7 +270,7 @@ class Database:
         found = Answer(self.wait, cursor, self.wait(lambda: _reader(cursor, query, None), cursor)).pl()
         return pl.DataFrame(order).join(found, on="design_id", how="left", maintain_order="left")[found.columns]
 
-    def _frontier_in_sql(self, goals: Sequence[sqlpareto.Goal], kept: str) -> pl.DataFrame:
+    def _frontier_in_sql(self, goals: Sequence[sqlfolding.Goal], kept: str) -> pl.DataFrame:
         """The same from the macros, which compare whole numbers as they are."""
         listed = [f"-{goal.sql}" if goal.sign < 0 else goal.sql for goal in goals]
         listed += ["0"] * (MOST_OBJECTIVES - len(goals))
@@ -297,12 +297,12 @@ class Database:
         except FormulaError as error:
             raise SweepError(f'"{text}": {error}') from None
 
-    def _objective(self, name: str, sign: float) -> sqlpareto.Goal:
+    def _objective(self, name: str, sign: float) -> sqlfolding.Goal:
         column = self._known(name, "objective")
         if column.kind == "word":
             raise SweepError(f"{name} holds words, and an objective is a number")
         sql = f"cast({quoted(name)} as bigint)" if column.kind == "bool" else quoted(name)
-        return sqlpareto.Goal(sql, sign, column.kind == "int")
+        return sqlfolding.Goal(sql, sign, column.kind == "int")
 
     def _known(self, name: str, place: str) -> Column:
         found = next((column for column in self.columns if column.name == name), None)

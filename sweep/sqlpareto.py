@@ -2,9 +2,10 @@
 
 ``from pareto2('designs', loss_nats, -decode_tokens_per_s)`` in a query on a spec or a run is found in DuckDB's own
 syntax tree, and a relation with the same rows takes its place: of a spec, the frontier that sweep.frontier finds
-without writing the space, its designs evaluated by id; of a run, one scan of the objectives folded batch by batch.
-Whatever is not such a call over plain columns, or says something else in another version of the tree, is left to the
-macros, which are right for every relation.
+without writing the space, its designs evaluated by id; of a run, or by expressions, one scan of the objectives folded
+batch by batch; of any other table or view that has a name, one scan too, with the columns that the query names, or a
+second one for whole rows. Whatever is no such call, or says something else in another version of the tree, is left to
+the macros, which are right for every relation.
 """
 
 from __future__ import annotations
@@ -16,14 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from kernels.arrayfrontier import ArrayFrontier
-from kernels.epsilon import LEAST_EPSILON, EpsilonFrontier
-from kernels.pareto import RunningFrontier, Ties
+from kernels.epsilon import LEAST_EPSILON
+from kernels.pareto import Ties
 from sweep.columns import Column
 from sweep.dataset import DesignsDataset
 from sweep.designs import designs
@@ -31,35 +29,28 @@ from sweep.errors import SweepError
 from sweep.frontier import frontier
 from sweep.resolve import narrow
 from sweep.space import Space
+from sweep.sqlfolding import Goal, Ids, are_exact, folded, frontier_rows, frontier_values
 from sweep.sqltext import literal, quoted
 
 ARGUMENTS = {"pareto": range(1, 9), "pareto2": (2,), "pareto3": (3,)}
-MOST_WHOLE = 2.0**53  # whole numbers from here on are not all apart as float64
-BATCH_ROWS = 1 << 17
-WORTH_COMPILING = 1 << 21  # rows from which the compiled kernels, when they have to be made first, are sooner done
-MOST_ON_ARRAYS = 1 << 11  # and rows of a frontier of three objectives and more, each held against all that wait
 SETTINGS = ("ties", "epsilon")
+NAME = re.compile(r"[A-Za-z_]\w*")
+EXPRESSIONS = {"COLUMN_REF", "CONSTANT", "FUNCTION", "CAST", "OPERATOR", "CASE"}  # of one row alone
+WHOLE = {f"{u}{size}INT" for u in ("", "U") for size in ("TINY", "SMALL", "BIG")} | {"INTEGER", "UINTEGER"}
+FLOATS = {"DOUBLE", "FLOAT"}
+CARRIED = WHOLE | FLOATS | {"BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP"}  # that come back out of Arrow as they were
 
 
 @dataclass(frozen=True)
 class Call:
-    """A frontier of designs: columns with 1 for what is minimised and -1 for what is maximised."""
+    """A frontier of a relation: what is minimised, as it stands in the tree; of designs by plain columns, these with 1
+    for what is minimised and -1 for what is maximised."""
 
+    relation: str
+    expressions: tuple[Any, ...]
     objectives: tuple[tuple[str, float], ...]
     ties: Ties = "all"
     epsilon: float = 0.0
-
-
-@dataclass(frozen=True)
-class Goal:
-    """An expression of SQL and its sign: 1 where it is minimised, -1 where it is maximised."""
-
-    sql: str
-    sign: float
-    is_whole: bool
-
-
-Ids = npt.NDArray[np.int64]
 
 
 def made(cursor: Any) -> list[Any]:
@@ -77,7 +68,7 @@ def made(cursor: Any) -> list[Any]:
 def answered(
     cursor: Any, sql: str, columns: Sequence[Column], space: Space | None, shown: Sequence[str], ours: Sequence[Any]
 ) -> str:
-    """The query with each frontier of designs as a relation of this cursor, or as it was where there is none.
+    """The query with each frontier that kernels find as a relation of this cursor, or as it was where there is none.
 
     columns are those that can be had of a space or, where that is None, those of a run; shown are those that designs of
     a space has here; ours is what was made of them.
@@ -86,14 +77,18 @@ def answered(
         return sql
     tree = tree_of(cursor, sql)
     found = [(node, call) for node in _tables(tree) if (call := _call(node, columns)) is not None]
-    if not found or "designs" in {name.lower() for name in _own_tables(tree)} or made(cursor) != list(ours):
+    own = {name.lower() for name in _own_tables(tree)}
+    found = [(node, call) for node, call in found if call.relation.lower() not in own]
+    if not found or "designs" in own or made(cursor) != list(ours):
         return sql
     for place, (node, call) in enumerate(found):
         name = f"_pareto_{place}"
-        ids = _of_run(cursor, call, columns) if space is None else _of_space(space, call)
-        if ids is None:
+        try:
+            is_put = _put_frontier(cursor, name, call, columns, space, shown, _named(tree, node, sql))
+        except duckdb.Error:  # the macros say what is wrong
+            is_put = False
+        if not is_put:
             return sql
-        _put(cursor, name, ids, space, shown)
         table = tree_of(cursor, f"from {name}")["statements"][0]["node"]["from_table"]
         alias = node["alias"]
         node.clear()
@@ -106,6 +101,56 @@ def answered(
 
 
 # ----------------------------------------------------------------------------------------------------- the frontiers
+
+
+def _put_frontier(
+    cursor: Any,
+    name: str,
+    call: Call,
+    columns: Sequence[Column],
+    space: Space | None,
+    shown: Sequence[str],
+    named: set[str] | None,
+) -> bool:
+    """Make a relation of the rows of a frontier; whether there is one now, and not a macro to be asked.
+
+    named are the words of the query, among which are the columns that it needs; None where those are all.
+    """
+    if call.relation == "designs":
+        ids = _of_designs(cursor, call, columns, space)
+        if ids is not None:
+            _put(cursor, name, ids, space, shown)
+        return ids is not None
+    if call.ties != "all" or call.epsilon or (goals := _goals(cursor, call)) is None:
+        return False
+    source = quoted(call.relation)
+    of = cursor.sql(f"from {source} limit 0")
+    kinds = dict(zip(of.columns, map(str, of.types), strict=True))
+    needed = [column for column in kinds if named is not None and column.lower() in named] or list(kinds)[:1]
+    if named is not None and CARRIED.issuperset(kinds[column] for column in needed):
+        rows = frontier_rows(cursor, source, goals, needed)
+        if rows is not None:
+            cursor.register(f"{name}_rows", rows)
+            cursor.execute(f"create or replace temp view {name} as from {name}_rows")
+        return rows is not None
+    values = frontier_values(cursor, source, goals)
+    if values is None:
+        return False
+    made_up = [f"_{name}_{k}" for k in range(len(goals))]
+    cursor.register(f"{name}_values", pa.table(list(values.T), made_up))
+    alike = " and ".join(f"cast({g.sql} as double) = {name}" for g, name in zip(goals, made_up, strict=True))
+    cursor.execute(f"create or replace temp view {name} as from {source} semi join {name}_values on {alike}")
+    return True
+
+
+def _of_designs(cursor: Any, call: Call, columns: Sequence[Column], space: Space | None) -> Ids | None:
+    """The ids of the frontier of designs; None where the macro has to answer."""
+    if space is not None and call.objectives:
+        return _of_space(space, call)
+    kinds = {c.name: c.kind for c in columns}
+    goals: Sequence[Goal] | None = [Goal(quoted(n), sign, kinds[n] == "int") for n, sign in call.objectives]
+    goals = goals or _goals(cursor, call)
+    return None if goals is None else folded(cursor, "designs", goals, call.ties, call.epsilon)
 
 
 def _of_space(space: Space, call: Call) -> Ids | None:
@@ -121,49 +166,28 @@ def _of_space(space: Space, call: Call) -> Ids | None:
     rows = frontier(narrowed, ties=call.ties, epsilon=call.epsilon or None).frame
     values = rows.select(name for name, _ in call.objectives)
     whole = [values[name].to_numpy() for name in values.columns if values[name].dtype.is_integer()]
-    return rows["design_id"].to_numpy() if _are_exact(whole) else None
+    return rows["design_id"].to_numpy() if are_exact(whole) else None
 
 
-def _of_run(cursor: Any, call: Call, columns: Sequence[Column]) -> Ids | None:
-    """The ids of the frontier of the rows of a run; None where the macro has to answer."""
-    kinds = {c.name: c.kind for c in columns}
-    goals = [Goal(quoted(name), sign, kinds[name] == "int") for name, sign in call.objectives]
-    return folded(cursor, "designs", goals, call.ties, call.epsilon)
-
-
-def folded(cursor: Any, source: str, goals: Sequence[Goal], ties: Ties = "all", epsilon: float = 0.0) -> Ids | None:
-    """The ids of the frontier of a source of rows with a design_id, by objectives and then by id, in one scan of them.
-
-    None where objectives are whole numbers that float64 cannot tell apart, which a macro has to answer.
-    """
-    running: ArrayFrontier | RunningFrontier | EpsilonFrontier
-    running = EpsilonFrontier(len(goals), epsilon) if epsilon else ArrayFrontier(len(goals), ties)
-    signs = [goal.sign for goal in goals]
-    listed = ", ".join(f"cast({goal.sql} as double)" for goal in goals)
-    num_rows = 0
-    # the cursor itself, and no other of its database: it alone sees the virtual table of a space
-    for batch in cursor.sql(f"select design_id, {listed} from {source}").to_arrow_reader(BATCH_ROWS):
-        ids, *values = (_array(column) for column in batch.columns)
-        num_rows += len(ids)
-        many = len(goals) > 2 and isinstance(running, ArrayFrontier) and running.num_settled > MOST_ON_ARRAYS
-        if isinstance(running, ArrayFrontier) and (many or num_rows > WORTH_COMPILING):
-            compiled = RunningFrontier(len(goals), ties)
-            compiled.fold(*running.result(), running.counts)
-            running = compiled
-        running.fold_columns(values, signs, ids.__getitem__)
-    rows, kept = running.result()
-    return kept if _are_exact([rows[:, k] for k, goal in enumerate(goals) if goal.is_whole]) else None
-
-
-def _array(column: pa.Array) -> npt.NDArray[Any]:
-    """A column of numbers, with nan for null."""
-    filled = column.fill_null(float("nan")) if column.null_count else column
-    return filled.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-
-
-def _are_exact(whole: Sequence[npt.NDArray[Any]]) -> bool:
-    """Whether whole numbers of a frontier found among float64 are those that were compared."""
-    return all(len(values) == 0 or float(np.abs(values.astype(np.float64)).max()) < MOST_WHOLE for values in whole)
+def _goals(cursor: Any, call: Call) -> list[Goal] | None:
+    """What is minimised, as SQL; None where it is not a number that the kernels compare as DuckDB does."""
+    functions = [part["function_name"] for part in _parts(list(call.expressions)) if "function_name" in part]
+    stable = (
+        "select count(*) = 0 from duckdb_functions() where stability = 'VOLATILE' and list_contains(?, function_name)"
+    )
+    if not cursor.execute(stable, [functions]).fetchall()[0][0]:
+        return None  # the macro refuses what is another number each time it is asked
+    tree = tree_of(cursor, "select 1")
+    texts = []
+    for expression in call.expressions:
+        tree["statements"][0]["node"]["select_list"] = [expression]
+        ((text,),) = cursor.execute("select json_deserialize_sql(?::json)", [json.dumps(tree)]).fetchall()
+        texts.append(text.removeprefix("SELECT "))
+    listed = ", ".join(f"{text} as o{k}" for k, text in enumerate(texts))
+    kinds = list(map(str, cursor.sql(f"select {listed} from {quoted(call.relation)} limit 0").types))
+    if not (WHOLE | FLOATS).issuperset(kinds):
+        return None
+    return [Goal(text, 1.0, kind in WHOLE) for text, kind in zip(texts, kinds, strict=True)]
 
 
 class ChosenDesigns(DesignsDataset):
@@ -212,14 +236,9 @@ def tree_of(cursor: Any, sql: str) -> Any:
 
 def _tables(tree: Any) -> Iterator[dict[str, Any]]:
     """Everything in a tree that is called as a table."""
-    if isinstance(tree, dict):
-        if tree.get("type") == "TABLE_FUNCTION":
-            yield tree
-        for value in tree.values():
-            yield from _tables(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _tables(value)
+    for part in _parts(tree):
+        if part.get("type") == "TABLE_FUNCTION":
+            yield part
 
 
 def _own_tables(tree: Any) -> Iterator[str]:
@@ -236,7 +255,7 @@ def _own_tables(tree: Any) -> Iterator[str]:
 
 
 def _call(node: Mapping[str, Any], columns: Sequence[Column]) -> Call | None:
-    """The frontier that a node asks for, where it is one of designs over plain columns of numbers."""
+    """The frontier that a node asks for, where it is one of a relation that has a name."""
     try:
         function = node["function"]
         name = function["function_name"].lower()
@@ -245,19 +264,57 @@ def _call(node: Mapping[str, Any], columns: Sequence[Column]) -> Call | None:
             return None
         given = [(argument["name"].lower(), argument["expression"]) for argument in function["arguments"]]
         (_, relation), *rest = given
-        if given[0][0] or _literal(relation) != "designs":
-            return None
-        kinds = {c.name.lower(): c for c in columns if c.kind in ("int", "float")}
-        objectives = tuple(_objective(expression, kinds) for name, expression in rest if not name)
+        source = _literal(relation)
+        expressions = tuple(expression for name, expression in rest if not name)
         settings = {name: _literal(expression) for name, expression in rest if name}
-        if len(objectives) not in ARGUMENTS[name] or not settings.keys() <= set(SETTINGS):
+        if given[0][0] or not NAME.fullmatch(source) or len(expressions) not in ARGUMENTS[name]:
+            return None
+        if not settings.keys() <= set(SETTINGS) or not all(map(_is_of_a_row, expressions)):
             return None
         ties, epsilon = settings.get("ties", "all"), float(settings.get("epsilon", 0))
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     if ties not in ("all", "one") or not (epsilon == 0 or LEAST_EPSILON <= epsilon <= 1):
         return None  # the macro says what is wrong with it
-    return Call(objectives, "one" if ties == "one" else "all", epsilon)
+    kinds = {c.name.lower(): c for c in columns if c.kind in ("int", "float")}
+    try:
+        objectives = tuple(_objective(expression, kinds) for expression in expressions) if source == "designs" else ()
+    except (KeyError, TypeError, ValueError):
+        objectives = ()
+    return Call(source, expressions, objectives, "one" if ties == "one" else "all", epsilon)
+
+
+def _is_of_a_row(expression: Any) -> bool:
+    """Whether an expression follows from the columns of a row alone."""
+    if isinstance(expression, list):
+        return all(map(_is_of_a_row, expression))
+    if not isinstance(expression, dict):
+        return True
+    if expression.get("class", "CONSTANT") not in EXPRESSIONS or expression.get("filter") or expression.get("distinct"):
+        return False
+    return all(map(_is_of_a_row, expression.values()))
+
+
+def _named(tree: Any, node: Mapping[str, Any], sql: str) -> set[str] | None:
+    """The words of a query, among which are the columns it needs of what a node gives; None where it may need all."""
+    whole = {node["alias"].lower()}
+    for part in _parts(tree):
+        if part.get("class") in ("STAR", "POSITIONAL_REFERENCE") or part.get("ref_type") == "NATURAL":
+            return None
+        if part.get("type") == "PIVOT" or {name.lower() for name in part.get("column_names") or ()} == whole:
+            return None
+    return {word.lower() for word in re.findall(r"\w+", sql)}
+
+
+def _parts(tree: Any) -> Iterator[dict[str, Any]]:
+    """Everything in a tree."""
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from _parts(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _parts(value)
 
 
 def _literal(expression: Mapping[str, Any]) -> Any:

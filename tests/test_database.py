@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from kernels import arrayfrontier
-from sweep import opensql, sqlpareto
+from sweep import opensql, sqlfolding
 from sweep.columns import Column, declare, wanted
 from sweep.database import Database, QueryError, run_frontier
 from sweep.errors import RunError, SweepError
@@ -238,15 +238,15 @@ def test_a_frontier_goes_on_in_compiled_code_after_some_rows(
     kept: Database, ties: Literal["all", "one"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After so many, or once the frontier of three objectives has so many."""
-    goals = [sqlpareto.Goal("hidden_size", 1.0, True), sqlpareto.Goal("loss_nats", 1.0, False)]
-    for asked in (goals, [*goals, sqlpareto.Goal("lifetime_usd", 1.0, False)]):
+    goals = [sqlfolding.Goal("hidden_size", 1.0, True), sqlfolding.Goal("loss_nats", 1.0, False)]
+    for asked in (goals, [*goals, sqlfolding.Goal("lifetime_usd", 1.0, False)]):
         found = []
         for rows, kept_rows in ((1 << 21, 1 << 11), (100, 1 << 11), (1 << 21, 2)):
-            monkeypatch.setattr(sqlpareto, "WORTH_COMPILING", rows)
-            monkeypatch.setattr(sqlpareto, "MOST_ON_ARRAYS", kept_rows)
-            monkeypatch.setattr(sqlpareto, "BATCH_ROWS", 64)
+            monkeypatch.setattr(sqlfolding, "WORTH_COMPILING", rows)
+            monkeypatch.setattr(sqlfolding, "MOST_ON_ARRAYS", kept_rows)
+            monkeypatch.setattr(sqlfolding, "BATCH_ROWS", 64)
             monkeypatch.setattr(arrayfrontier, "LEAST_WAITING", 64)
-            ids = sqlpareto.folded(kept._cursor(), "designs", asked, ties)
+            ids = sqlfolding.folded(kept._cursor(), "designs", asked, ties)
             assert ids is not None
             found.append(ids.tolist())
         assert found[0] == found[1] == found[2]

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 from kernels.epsilon import EpsilonFrontier
 from kernels.pareto import RunningFrontier
-from sweep import sqlpareto
+from sweep import sqlfolding, sqlpareto
 from sweep.database import Database, QueryError
 from sweep.lazyframe import scan
 from sweep.opensql import macros
@@ -351,12 +351,14 @@ REPLACED = [
     "with f as (from pareto('designs', -params_total, ties := 'one')) select design_id, precision from f",
     "select (select count(*) from pareto('designs', serve_bytes)) as n, a.design_id from designs a where loss_nats < 3",
     "from pareto('designs', loss_nats, lifetime_usd, epsilon := 0.05) where serve_bytes > $least",
+    "from pareto2('designs', loss_nats * 2, abs(lifetime_usd), ties := 'one')",
 ]
 LEFT = [
     "with designs as (select 1 as x, 2 as y) select x as design_id from pareto2('designs', x, y)",
-    "select design_id from pareto2('designs', loss_nats * 2, lifetime_usd)",
     "with few as (from designs where num_layers = 16) select design_id from pareto2('few', loss_nats, lifetime_usd)",
     "select design_id from pareto2('designs', design_id, loss_nats)",
+    "select design_id from pareto2('designs', loss_nats, (select 1))",
+    "select design_id from pareto2('designs', loss_nats, cast(num_layers as hugeint))",
     "select 'pareto2(''designs'', loss_nats, lifetime_usd)' as design_id",
 ]
 
@@ -376,18 +378,18 @@ def both(database: Database, query: str) -> tuple[pl.DataFrame, pl.DataFrame, bo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlpareto, "answered", lambda cursor, sql, *_: sql)
         slow = database.query(query, params).pl()
-    made: list[str] = []
-    put = sqlpareto._put
+    made: list[bool] = []
+    put = sqlpareto._put_frontier
 
-    def noted(cursor: Any, name: str, ids: Any, space: Space | None, shown: Sequence[str]) -> None:
-        made.append(name)
-        put(cursor, name, ids, space, shown)
+    def noted(*arguments: Any) -> bool:
+        made.append(put(*arguments))
+        return made[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlpareto, "_put", noted)
+        patch.setattr(sqlpareto, "_put_frontier", noted)
         fast = database.query(query, params).pl()
     order = slow.columns
-    return fast.sort(order), slow.sort(order), bool(made)
+    return fast.sort(order), slow.sort(order), any(made)
 
 
 @pytest.mark.parametrize(("query", "is_replaced"), [(q, True) for q in REPLACED] + [(q, False) for q in LEFT])
@@ -411,6 +413,79 @@ def test_kernels_answer_any_call_as_the_macros_do(databases: list[Database], goa
     for database in databases:
         fast, slow, _ = both(database, query)
         assert_frame_equal(fast, slow, check_exact=True, categorical_as_str=True)
+
+
+ODD = [math.nan, math.inf, -math.inf, 0.0, -0.0, 5e-324, 1e308]
+OTHERS = [  # over the view or table v of a, b, c and word, and whether kernels answer
+    ("from pareto2('v', a, b)", True),
+    ("select a, n from pareto2('v', a, b) order by all", True),
+    ("select v.word, count(*) as m from pareto3('v', -a, b, c + 1) v group by all", True),
+    ("select count(*) as m from pareto('v', b)", True),
+    ("select f.n from pareto2('v', a, c) f", True),
+    ("select t from pareto2('v', a, c) t", True),
+    ("select l.n, r.n as other from pareto2('v', a, b) l join pareto2('V', b, c) r using (word)", True),
+    ("select #1 as first from pareto2('v', a, b)", True),
+    ("select n, word from pareto2('v', a, b, ties := 'one')", False),
+    ("select n from pareto2('v', a, ln(abs(b) + 1))", True),
+    ("select n from pareto2('v', a, c::hugeint)", False),
+    ("select n from pareto2('main.v', a, c)", False),
+]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@given(
+    st.lists(
+        st.tuples(*[st.sampled_from([*ODD, 1.0, 2.0, 3.0, None])] * 2, st.integers(-3, 3) | st.none()), max_size=40
+    )
+)
+@settings(EXAMPLES, max_examples=5)
+def test_kernels_answer_of_any_relation_as_the_macros_do(
+    databases: list[Database], which: int, rows: list[tuple[float | None, float | None, int | None]]
+) -> None:
+    """Nulls, nan and infinities, rows that are equal; objectives that are no columns, columns nobody asked for."""
+    kinds = {"a": pl.Float64, "b": pl.Float64, "c": pl.Int64}
+    frame = pl.DataFrame(rows, kinds, orient="row").with_row_index("n").with_columns(word=pl.col("n") % 3)
+    database, table = databases[which], ("v", "v_rows")[which]
+    database._connection.register("_given", frame.with_columns(pl.col("word").cast(pl.String)).to_arrow())
+    database._connection.execute(f"create or replace table {table} as from _given")
+    if which:
+        database._connection.execute("create or replace view v as from v_rows")
+    for query, is_replaced in OTHERS:
+        fast, slow, found = both(database, query)
+        assert_frame_equal(fast, slow, check_exact=True)
+        assert found == is_replaced, query
+
+
+def test_rows_that_are_beaten_later_are_let_go(databases: list[Database], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best come last, so that nearly every row is kept at first; what is kept is on the frontier or waits."""
+    most: list[int] = []
+    only = sqlfolding._Kept.only
+
+    def noted(kept: Any, ids: Any) -> Any:
+        most.append(kept._num_rows)
+        return only(kept, ids)
+
+    monkeypatch.setattr(sqlfolding, "MOST_KEPT", 1000)
+    monkeypatch.setattr(sqlfolding, "BATCH_ROWS", 512)
+    monkeypatch.setattr(sqlfolding._Kept, "only", noted)
+    made = "select 40000 - i as x, 40000 - i + (i * 7919) % 100 as y, i as id from range(40000) r(i)"
+    for database in databases:
+        database._connection.execute(f"create or replace view falling as {made}")
+        fast, slow, found = both(database, "select id, x, y from pareto2('falling', x, y)")
+        assert_frame_equal(fast, slow, check_exact=True)
+        assert found
+    assert most
+    assert max(most) < 3000
+
+
+def test_a_relation_that_is_not_there_is_said_by_the_macro(databases: list[Database]) -> None:
+    for database in databases:
+        with pytest.raises(QueryError, match="nowhere"):
+            database.query("from pareto2('nowhere', x, y)")
+        with pytest.raises(QueryError, match="missing"):
+            database.query("select n from pareto2('accelerators', gpu_tdp_w, missing)")
+        with pytest.raises(QueryError, match="volatile"):
+            database.query("select id from pareto2('accelerators', gpu_tdp_w, random())")
 
 
 @pytest.mark.slow

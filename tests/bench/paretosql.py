@@ -5,11 +5,12 @@
 Scan, frontier and its whole rows are included, at a memory limit of 2 GB. A run: the parts that sweep run writes of
 first-look with finer axes and no conditions, asked for lifetime cost, loss, serving memory and training cost, by the
 macros and, "in process", as sweep sql asks, where the compiled kernels fold one scan. The other kinds are rows in
-random order, which compress to nothing, of macros alone. Scattered: uniformly random. Costs: money, loss, memory and
-seconds of sizes and tokens. The rival is the plain window form, the least of one objective among all rows up to the
-other, which sorts all rows. The limit is reading the objectives: once in process; the macros read them for a sample,
-for the frontier and for its rows. Every job runs in a process of its own and has to find as many rows as the others.
-One of less than SOON seconds runs three times, of which the median counts; files are on the disk before the first.
+random order, which compress to nothing: a file, in process a view of it. Scattered: uniformly random. Costs: money,
+loss, memory and seconds of sizes and tokens. The rival is the plain window form, the least of one objective among all
+rows up to the other, which sorts all rows. The limit is reading the objectives: once in process; the macros read them
+for a sample, for the frontier and for its rows. Every job runs in a process of its own and has to find as many rows as
+the others. One of less than SOON seconds runs three times, of which the median counts; files are on the disk before the
+first.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import pyarrow.parquet as pq
 from kernels.pareto import RunningFrontier
 from sweep.database import Database
 from sweep.opensql import macros
-from sweep.resolve import loads
+from sweep.resolve import load, loads
 from sweep.run import write
 from sweep.spec import find
 from tests.bench.measure import ROOT, most_memory, versions
@@ -123,14 +124,19 @@ def by_macros(path: str, query: str) -> tuple[int, float]:
 
 
 def in_process(path: str, query: str) -> tuple[int, float]:
-    """The same of a query on a run, its kernels loaded."""
-    text = re.sub(r"\b(id|[xyzw])\b", lambda found: OF_RUN[found[0]], query)
+    """The same of a query on a run, or on a view of a file beside a space, the kernels loaded."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     for columns in (2, 3, 4):
         RunningFrontier(columns).fold(np.random.default_rng(1).random((100_000, columns)), np.arange(100_000))
-    with Database.open_run(path, memory="2GB") as database:
+    is_run = Path(path).is_dir()
+    if is_run:
+        query = re.sub(r"\b(id|[xyzw])\b", lambda found: OF_RUN[found[0]], query)
+    else:
+        query = f"create view rows as from '{path}'; {query.replace('designs', 'rows')}"
+    of_run, beside = Database.open_run, Database.open_space
+    with of_run(path, memory="2GB") if is_run else beside(load("laptop"), unsafe=True, memory="2GB") as database:
         before = time.process_time()
-        return len(database.query(text).pl()), before
+        return len(database.query(query).pl()), before
 
 
 def told(name: str, num_rows: int, path: Path, query: str, how: str = "") -> tuple[str, int, float]:
@@ -159,7 +165,7 @@ def lines_of(kind: str, num_rows: int, path: Path) -> list[str]:
             continue
         line, counts[name], spent[name] = told(f"{kind}, {name}", num_rows, path, query)
         lines.append(line)
-        if kind == RUN and name in IN_PROCESS:
+        if name in IN_PROCESS:
             line, count, _ = told(f"{kind}, {name}, in process", num_rows, path, query, "in process")
             lines.append(line)
             assert count == counts[name], (name, count, counts)
