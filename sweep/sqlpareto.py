@@ -126,6 +126,7 @@ def _put_frontier(
     source = quoted(call.relation)
     of = cursor.sql(f"from {source} limit 0")
     kinds = dict(zip(of.columns, map(str, of.types), strict=True))
+    named = named if all(map(NAME.fullmatch, kinds)) else None
     needed = [column for column in kinds if named is not None and column.lower() in named] or list(kinds)[:1]
     if named is not None and CARRIED.issuperset(kinds[column] for column in needed):
         rows = frontier_rows(cursor, source, goals, needed)
@@ -171,11 +172,11 @@ def _of_space(space: Space, call: Call) -> Ids | None:
 
 def _goals(cursor: Any, call: Call) -> list[Goal] | None:
     """What is minimised, as SQL; None where it is not a number that the kernels compare as DuckDB does."""
-    functions = [part["function_name"] for part in _parts(list(call.expressions)) if "function_name" in part]
-    stable = (
-        "select count(*) = 0 from duckdb_functions() where stability = 'VOLATILE' and list_contains(?, function_name)"
+    called = [part["function_name"].lower() for part in _parts(list(call.expressions)) if "function_name" in part]
+    volatile = (
+        "select count(*) from duckdb_functions() where stability = 'VOLATILE' and list_contains(?, function_name)"
     )
-    if not cursor.execute(stable, [functions]).fetchall()[0][0]:
+    if called and cursor.execute(volatile, [called]).fetchall()[0][0]:
         return None  # the macro refuses what is another number each time it is asked
     tree = tree_of(cursor, "select 1")
     texts = []

@@ -421,6 +421,7 @@ OTHERS = [  # over the view or table v of a, b, c and word, and whether kernels 
     ("select a, n from pareto2('v', a, b) order by all", True),
     ("select v.word, count(*) as m from pareto3('v', -a, b, c + 1) v group by all", True),
     ("select count(*) as m from pareto('v', b)", True),
+    ("""select "of n" from pareto2('w', a, b)""", True),
     ("select f.n from pareto2('v', a, c) f", True),
     ("select t from pareto2('v', a, c) t", True),
     ("select l.n, r.n as other from pareto2('v', a, b) l join pareto2('V', b, c) r using (word)", True),
@@ -450,6 +451,7 @@ def test_kernels_answer_of_any_relation_as_the_macros_do(
     database._connection.execute(f"create or replace table {table} as from _given")
     if which:
         database._connection.execute("create or replace view v as from v_rows")
+    database._connection.execute("""create or replace view w as select a, b, n as "of n" from v""")
     for query, is_replaced in OTHERS:
         fast, slow, found = both(database, query)
         assert_frame_equal(fast, slow, check_exact=True)
