@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.bench.measure import ROOT, Spent, machine
 
-WARM_PASSES = 3
+WARM_PASSES = 9
 AIM_COLD, AIM_WARM, AIM_COLUMN = 15.0, 2.0, 1.0
 METRIC = '[metrics]\nadded_{0} = {{ formula = "train_usd / train_tokens * 1e6 + {0}.0", unit = "USD/token" }}\n'
 CONDITION = '\n"added" = "added_{0} > 0.0"\n'
