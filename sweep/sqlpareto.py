@@ -81,6 +81,7 @@ def answered(
     found = [(node, call) for node, call in found if call.relation.lower() not in own]
     if not found or "designs" in own or made(cursor) != list(ours):
         return sql
+    is_changed = False
     for place, (node, call) in enumerate(found):
         name = f"_pareto_{place}"
         try:
@@ -88,11 +89,14 @@ def answered(
         except duckdb.Error:  # the macros say what is wrong
             is_put = False
         if not is_put:
-            return sql
+            continue
+        is_changed = True
         table = tree_of(cursor, f"from {name}")["statements"][0]["node"]["from_table"]
         alias = node["alias"]
         node.clear()
         node.update(table | {"alias": alias})
+    if not is_changed:
+        return sql
     try:
         text: str = cursor.execute("select json_deserialize_sql(?::json)", [json.dumps(tree)]).fetchall()[0][0]
     except duckdb.Error:  # the macros answer what this version cannot write
@@ -266,6 +270,7 @@ def _call(node: Mapping[str, Any], columns: Sequence[Column]) -> Call | None:
         given = [(argument["name"].lower(), argument["expression"]) for argument in function["arguments"]]
         (_, relation), *rest = given
         source = _literal(relation)
+        source = "designs" if source.lower() == "designs" else source
         expressions = tuple(expression for name, expression in rest if not name)
         settings = {name: _literal(expression) for name, expression in rest if name}
         if given[0][0] or not NAME.fullmatch(source) or len(expressions) not in ARGUMENTS[name]:

@@ -352,6 +352,7 @@ REPLACED = [
     "select (select count(*) from pareto('designs', serve_bytes)) as n, a.design_id from designs a where loss_nats < 3",
     "from pareto('designs', loss_nats, lifetime_usd, epsilon := 0.05) where serve_bytes > $least",
     "from pareto2('designs', loss_nats * 2, abs(lifetime_usd), ties := 'one')",
+    "select a.design_id from pareto('Designs', loss_nats) a, pareto('designs', (select 1)) b",
 ]
 LEFT = [
     "with designs as (select 1 as x, 2 as y) select x as design_id from pareto2('designs', x, y)",
