@@ -12,8 +12,9 @@
 -- share at most in every objective: one row a cell, whatever ties says; see epsilon.sql.
 -- Up to three objectives are settled by halving, however many rows are on the frontier. More are looked up in a grid of
 -- good rows, then in grids of what is left, and the rest is compared cell by cell. Of 100 M rows of four objectives
--- 42,880 are found in two minutes of processor time. Weak are frontiers of 100,000 rows of four objectives and more, and seven
--- or eight objectives, of which a grid has few buckets each: ask for those in process, where the compiled kernel answers.
+-- 42,880 are found in little more than a minute of processor time. Weak are frontiers of 100,000 rows of four
+-- objectives and more, and seven or eight objectives, of which a grid has few buckets each: ask for those in process,
+-- where the compiled kernel answers.
 -- The relation is read three times: its objectives, for good ones among a random sample and stairs.sql (of four
 -- objectives and more, a sample of a million besides); then its objectives again, for those rows that these do not rule
 -- out; and last for the whole rows of the frontier, only columns that are asked for. The first rows would be had for
