@@ -217,7 +217,7 @@ class Database:
         made = self._beside.named(sql)
         for macro in OWN:
             if (macro in sql.lower() or "duckdb_functions" in sql.lower()) and (own := self._own(macro, sql)):
-                made += [*self._beside.roots(own), own]
+                made += [*self._beside.needed(own), own]
         for statement in made:
             cursor.execute(statement)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sweep import sqlroots
+from sweep import sqldraws, sqlroots
 from sweep.columns import Column
 from sweep.resources import resource_dir
 from sweep.sqltext import has_sql, literal, macro, quoted
@@ -54,6 +54,8 @@ def text(columns: Sequence[Column], name: str, own: Sequence[str] = ()) -> str:
     ]
     tables = [*map(table, CATALOGUE), metrics(GRAPH, columns), inputs(GRAPH)]
     parts = [heading, comments(columns), [axes(columns)], tables, [macros()], sqlroots.macros(), metric_macros(GRAPH)]
+    if drawn := sqldraws.asked(GRAPH, (column.name for column in columns)):
+        parts += [[table(sqldraws.TABLE)], [sqldraws.macro(GRAPH, name) for name in drawn]]
     parts += [[statement] for statement in own if statement]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
@@ -130,7 +132,8 @@ def metric_macros(graph: Graph) -> list[str]:
     """Statements that make every metric a scalar macro of what it depends on, for what-ifs on a row.
 
     The macro of a column is its name and ``_of``; its parameters are those of the metric, by place or by name. The
-    search over all layouts and quantiles over all draws have none; roots that are searched for are sweep.sqlroots.
+    search over all layouts has none; roots that are searched for are sweep.sqlroots, quantiles over draws
+    sweep.sqldraws, of which a run has those that it stores.
     """
     return [macro(macro_name(formula), formula, graph.kinds) for formula in translated(graph)]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from kernels.graph import Graph
 from kernels.language import Formula
-from sweep import opensql, sqlroots
+from sweep import opensql, sqldraws, sqlroots
 from sweep.columns import Column
 from sweep.sqltext import ROOT_PREFIX, macro
 
@@ -42,21 +42,32 @@ class Beside:
         for formula in opensql.translated(graph):
             name = opensql.macro_name(formula)
             self._waiting[name] = lambda name=name, formula=formula: self._macro(name, formula, graph)  # type: ignore[misc]
+        self._waiting[sqldraws.TABLE] = lambda: [opensql.table(sqldraws.TABLE)]
+        for name in sqldraws.names():
+            self._waiting[f"{name}_of"] = lambda name=name: self._quantile(name, graph)  # type: ignore[misc]
 
     def _macro(self, name: str, formula: Formula, graph: Graph) -> list[str]:
         """The macro of a metric, after those of the roots that it searches for."""
         made = macro(name, formula, graph.kinds)
-        return [*self.roots(made), made]
+        return [*self.needed(made), made]
 
-    def roots(self, sql: str) -> list[str]:
-        """The statements that make the roots that a statement searches for and nobody named before."""
+    def _quantile(self, name: str, graph: Graph) -> list[str]:
+        """The macro of a quantile over draws, after the table of these."""
+        made = sqldraws.macro(graph, name)
+        return [*self.needed(made), made]
+
+    def needed(self, sql: str) -> list[str]:
+        """The statements that make the roots that one of ours searches for, and the draws, if nobody named them."""
         named = _words(sql) & self._waiting.keys()
-        return self._made(sorted(name for name in named if name.startswith(ROOT_PREFIX)))
+        return self._made(sorted(n for n in named if n.startswith(ROOT_PREFIX) or n == sqldraws.TABLE))
 
     def named(self, sql: str) -> list[str]:
         """The statements that make what a query names and nobody named before."""
         words = _words(sql)
-        return self._made([name for name in self._waiting if name in words or not words.isdisjoint(LOOKS_AROUND)])
+        looked = set() if words.isdisjoint(LOOKS_AROUND) else self._waiting.keys()
+        if "duckdb_functions" not in words:  # several seconds' work that is in the way of everything else
+            looked = looked - {f"{name}_of" for name in sqldraws.names()}
+        return self._made([name for name in self._waiting if name in words or name in looked])
 
     def _made(self, names: Sequence[str]) -> list[str]:
         found = [self._waiting.pop(name) for name in names]

@@ -21,7 +21,7 @@ from typing import Any
 
 from kernels import roots
 from kernels.language import FormulaError
-from sweep.onerow import Column, Loop, relation
+from sweep.sqlsteps import Column, Loop, relation
 from sweep.sqltext import ROOT_PREFIX, WITHOUT_SQL, double, quoted
 
 UNROLLED = 4  # times of a loop that are written out
@@ -63,12 +63,12 @@ def macro(name: str) -> str:
     """
     function = roots.ROOTS[name]
     parameters = list(inspect.signature(function).parameters)
-    made = _Made()
-    given = [made.let(f"cast({quoted(p)} as double)") for p in parameters]
-    found = made.result_of(function, given)
-    known = made.let(" and ".join(f"{column} is not null" for column in given))
-    result = made.let(f"case when {known} then {_sql(found)} end")
-    query = f"select {result} from {relation(made.steps, None, {result})}"
+    steps = Steps()
+    given = [steps.let(f"cast({quoted(p)} as double)") for p in parameters]
+    found = steps.result_of(function, given)
+    known = steps.let(" and ".join(f"{column} is not null" for column in given))
+    result = steps.let(f"case when {known} then {_sql(found)} end")
+    query = f"select {result} from {relation(steps.made, None, {result})}"
     return f"create or replace macro {ROOT_PREFIX}{name}({', '.join(map(quoted, parameters))}) as ({query});"
 
 
@@ -93,11 +93,11 @@ def _sql(value: Value) -> str:
     return value
 
 
-class _Made:
+class Steps:
     """The steps of a function in the making: what names stand for is a column, a constant or several of them."""
 
     def __init__(self) -> None:
-        self.steps: list[Column | Loop] = []
+        self.made: list[Column | Loop] = []
         self._count = 0
         self._known: dict[str, str] = {}
         self._path: list[Value] = []  # conditions under which what is computed counts
@@ -108,11 +108,12 @@ class _Made:
         if re.fullmatch(r"_\d+|[\d.]+e[+-]?\d+|cast\('[^']*' as double\)", text):
             return text
         if text not in self._known:
-            self._known[text] = self._fresh()
-            self.steps.append(Column(self._known[text], text))
+            self._known[text] = self.fresh()
+            self.made.append(Column(self._known[text], text))
         return self._known[text]
 
-    def _fresh(self) -> str:
+    def fresh(self) -> str:
+        """A name that no column has yet."""
         self._count += 1
         return f"_{self._count}"
 
@@ -318,21 +319,21 @@ class _Made:
         changed = [name for name in _assigned(body) if name in scope]
         before = {name: _sql(scope[name]) for name in changed}
         is_out = _sql(self._not(self._all(self._path)))
-        step, stopped, returned, result = (self._fresh() for _ in range(4))
-        inside = {name: self._fresh() for name in changed}
-        around = self.steps, self._path, self._known
-        self.steps, self._path, self._known = [], [], dict(self._known)
+        step, stopped, returned, result = (self.fresh() for _ in range(4))
+        inside = {name: self.fresh() for name in changed}
+        around = self.made, self._path, self._known
+        self.made, self._path, self._known = [], [], dict(self._known)
         again: Scope = dict(scope) | inside
         left = self._block(body, again)
-        steps = self.steps
-        self.steps, self._path, self._known = around
+        steps = self.made
+        self.made, self._path, self._known = around
         told = (
             (is_out, stopped, _sql(left.stopped)),
             ("false", returned, _sql(left.returned)),
             (_NAN, result, _sql(left.result)),
         )
         moved = tuple((before[name], inside[name], _sql(again[name])) for name in changed)
-        self.steps.append(Loop(times, step, told, moved, steps))
+        self.made.append(Loop(times, step, told, moved, steps))
         scope.update(inside)
         return _Left(returned, returned, result) if left.returned is not False else _Left()
 

@@ -15,7 +15,7 @@ from kernels.language import CALLS, COMPARE, ROOTS, Formula, FormulaError, Kind,
 TYPES: dict[Kind, str] = {"int": "bigint", "float": "double", "bool": "boolean", "word": "varchar"}
 ROOT_PREFIX = "root_"  # of the macro of a function that searches for a root
 WITHOUT_SQL = frozenset({"draw_quantile", "fastest_layout"})  # over all draws of a law, over all layouts
-_NAN = "cast('nan' as double)"
+NAN = "cast('nan' as double)"
 _OPERATORS = {"==": "=", "!=": "<>"}
 
 Typed = tuple[str, Kind]
@@ -45,8 +45,8 @@ def to_sql(formula: Formula, kinds: Mapping[str, Kind], rename: Mapping[str, str
     names = {name: quoted(name) for name in formula.parameters} | dict(rename or {})
     scope: dict[str, Typed] = {name: (names[name], kinds[name]) for name in formula.parameters}
     for name, value in formula.steps:
-        scope[name] = _sql(value, scope)
-    return _sql(formula.result, scope)[0]
+        scope[name] = expression(value, scope)
+    return expression(formula.result, scope)[0]
 
 
 def macro(name: str, formula: Formula, kinds: Mapping[str, Kind]) -> str:
@@ -57,7 +57,8 @@ def macro(name: str, formula: Formula, kinds: Mapping[str, Kind]) -> str:
     return f"create or replace macro {quoted(name)}({parameters}) as {body};"
 
 
-def _sql(node: ast.expr, scope: Mapping[str, Typed]) -> Typed:
+def expression(node: ast.expr, scope: Mapping[str, Typed]) -> Typed:
+    """The SQL of an expression and its kind, scope being what its names stand for. FormulaError where it has none."""
     match node:
         case ast.Constant(value=bool() as value):
             return str(value).lower(), "bool"
@@ -72,13 +73,13 @@ def _sql(node: ast.expr, scope: Mapping[str, Typed]) -> Typed:
         case ast.BinOp(left=left, op=op, right=right):
             return _arithmetic(_number(left, scope), op, _number(right, scope))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return f"(not {_sql(operand, scope)[0]})", "bool"
+            return f"(not {expression(operand, scope)[0]})", "bool"
         case ast.UnaryOp(op=op, operand=operand):
             text, kind = _number(operand, scope)
             return (f"(-{text})" if isinstance(op, ast.USub) else text), kind
         case ast.BoolOp(op=op, values=values):
             word = " and " if isinstance(op, ast.And) else " or "
-            return "(" + word.join(_sql(value, scope)[0] for value in values) + ")", "bool"
+            return "(" + word.join(expression(value, scope)[0] for value in values) + ")", "bool"
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             sides = [left, *comparators]
             pairs = zip(sides[:-1], ops, sides[1:], strict=True)
@@ -86,7 +87,7 @@ def _sql(node: ast.expr, scope: Mapping[str, Typed]) -> Typed:
             return parts[0] if len(parts) == 1 else f"({' and '.join(parts)})", "bool"
         case ast.IfExp(test=test, body=body, orelse=orelse):
             taken = ast.UnaryOp(ast.Not(), test)
-            return _conditional(_sql(test, scope)[0], _spared(body, test), _spared(orelse, taken), scope)
+            return _conditional(expression(test, scope)[0], _spared(body, test), _spared(orelse, taken), scope)
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return _call(name, [_number(argument, scope) for argument in arguments])
     raise FormulaError(f"{ast.unparse(node)!r} is not in the language of formulas")
@@ -98,31 +99,32 @@ def double(value: float) -> str:
 
 
 def _number(node: ast.expr, scope: Mapping[str, Typed]) -> Typed:
-    text, kind = _sql(node, scope)
+    text, kind = expression(node, scope)
     if kind == "word":
         raise FormulaError(f"{ast.unparse(node)!r} takes words, and arithmetic needs numbers")
     return (f"cast({text} as bigint)", "int") if kind == "bool" else (text, kind)
 
 
-def _as_double(value: Typed) -> str:
+def as_double(value: Typed) -> str:
+    """The SQL of a value as a double."""
     text, kind = value
     return text if kind == "float" else f"cast({text} as double)"
 
 
 def _arithmetic(left: Typed, op: ast.operator, right: Typed) -> Typed:
     if isinstance(op, ast.Pow):
-        a, b = _as_double(left), _as_double(right)
-        guarded = f"case when isnan({a}) or isnan({b}) or {a} < 0 then {_NAN} else pow(abs({a}), {b}) end"
+        a, b = as_double(left), as_double(right)
+        guarded = f"case when isnan({a}) or isnan({b}) or {a} < 0 then {NAN} else pow(abs({a}), {b}) end"
         return f"({guarded})", "float"
     if isinstance(op, ast.Div):
-        return f"({_as_double(left)} / {_as_double(right)})", "float"
+        return f"({as_double(left)} / {as_double(right)})", "float"
     if isinstance(op, ast.Add | ast.Sub | ast.Mult):
         symbol = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}[type(op)]
         if "float" in (left[1], right[1]):
-            return f"({_as_double(left)} {symbol} {_as_double(right)})", "float"
+            return f"({as_double(left)} {symbol} {as_double(right)})", "float"
         return f"({left[0]} {symbol} {right[0]})", "int"
     if "float" in (left[1], right[1]):
-        return _float_division(_as_double(left), _as_double(right), isinstance(op, ast.Mod)), "float"
+        return _float_division(as_double(left), as_double(right), isinstance(op, ast.Mod)), "float"
     a, b = left[0], f"nullif({right[0]}, 0)"
     remainder = f"(({a} % {b} + {b}) % {b})"
     if isinstance(op, ast.Mod):
@@ -142,7 +144,7 @@ def _float_division(a: str, b: str, wants_remainder: bool) -> str:
 
 
 def _compare(left: ast.expr, operator: str, right: ast.expr, scope: Mapping[str, Typed]) -> str:
-    first, second = _sql(left, scope), _sql(right, scope)
+    first, second = expression(left, scope), expression(right, scope)
     if "word" in (first[1], second[1]):
         if first[1] != second[1]:
             raise FormulaError(f"{ast.unparse(left)!r} and {ast.unparse(right)!r}: words and numbers are not compared")
@@ -161,7 +163,7 @@ def _compare(left: ast.expr, operator: str, right: ast.expr, scope: Mapping[str,
 
 
 def _is_literal(text: str) -> bool:
-    return text.startswith("cast('") and text.endswith("' as double)") and text.count("'") == 2 and text != _NAN
+    return text.startswith("cast('") and text.endswith("' as double)") and text.count("'") == 2 and text != NAN
 
 
 def _spared(node: ast.expr, test: ast.expr) -> ast.expr:
@@ -180,14 +182,28 @@ def _spared(node: ast.expr, test: ast.expr) -> ast.expr:
     return found
 
 
+def spared(node: ast.expr) -> ast.expr:
+    """An expression with the searches of every branch told nan unless it is taken."""
+    if not names_in(node) & ROOTS.keys():
+        return node
+
+    class Spared(ast.NodeTransformer):
+        def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+            body, orelse = _spared(node.body, node.test), _spared(node.orelse, ast.UnaryOp(ast.Not(), node.test))
+            return ast.IfExp(node.test, self.visit(body), self.visit(orelse))
+
+    found: ast.expr = Spared().visit(ast.parse(ast.unparse(node), mode="eval").body)
+    return found
+
+
 def _conditional(test: str, body: ast.expr, orelse: ast.expr, scope: Mapping[str, Typed]) -> Typed:
-    first, second = _sql(body, scope), _sql(orelse, scope)
+    first, second = expression(body, scope), expression(orelse, scope)
     if "word" in (first[1], second[1]):
         raise FormulaError(f"{ast.unparse(body)!r}: a word is not a number")
     if first[1] == second[1]:
         return f"(case when {test} then {first[0]} else {second[0]} end)", first[1]
     if "float" in (first[1], second[1]):
-        a, b = _as_double(_number(body, scope)), _as_double(_number(orelse, scope))
+        a, b = as_double(_number(body, scope)), as_double(_number(orelse, scope))
         return f"(case when {test} then {a} else {b} end)", "float"
     return f"(case when {test} then {_number(body, scope)[0]} else {_number(orelse, scope)[0]} end)", "int"
 
@@ -197,24 +213,24 @@ def _call(name: str, arguments: list[Typed]) -> Typed:
         function = "least" if name == "min" else "greatest"
         if all(kind == "int" for _, kind in arguments):
             return f"{function}({', '.join(text for text, _ in arguments)})", "int"
-        values = [_as_double(argument) for argument in arguments]
+        values = [as_double(argument) for argument in arguments]
         chosen = f"{function}({', '.join(values)})"
         if name == "max":  # a nan is the greatest by itself
             return chosen, "float"
         unknown = " or ".join(f"isnan({v})" for v, (_, kind) in zip(values, arguments, strict=True) if kind == "float")
-        return f"(case when {unknown} then {_NAN} else {chosen} end)", "float"
+        return f"(case when {unknown} then {NAN} else {chosen} end)", "float"
     if name in ROOTS:
         if name in WITHOUT_SQL:
             raise FormulaError(f"{name} has no SQL")
-        return f"{ROOT_PREFIX}{name}({', '.join(map(_as_double, arguments))})", "float"
-    x = _as_double(arguments[0])
+        return f"{ROOT_PREFIX}{name}({', '.join(map(as_double, arguments))})", "float"
+    x = as_double(arguments[0])
     if name == "float":  # what a reduced formula says where a branch is gone
         return x, "float"
     assert name in CALLS
     if name in ("log", "log2"):
         function = "ln" if name == "log" else "log2"
-        below = f"when {x} = 0 then cast('-inf' as double) else {_NAN} end"
+        below = f"when {x} = 0 then cast('-inf' as double) else {NAN} end"
         return f"(case when {x} > 0 then {function}({x}) {below})", "float"
     if name == "sqrt":
-        return f"(case when {x} < 0 then {_NAN} else sqrt({x}) end)", "float"
+        return f"(case when {x} < 0 then {NAN} else sqrt({x}) end)", "float"
     return f"{name}({x})", "float"

@@ -5,8 +5,8 @@
 
 A table macro of a run's own: its parameters are the numbers that the columns follow from, each null unless it is given,
 and null leaves a row as it is. A column that no change reaches is the stored one, bit for bit; the others are made of
-the metrics' own formulas. What is made of all layouts or of all draws of a law has none, and is an error once a change
-reaches it. The rows stay those of the run: a condition of its spec is not asked again.
+the metrics' own formulas. What is made of all layouts has none, and is an error once a change reaches it. The rows
+stay those of the run: a condition of its spec is not asked again.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kernels.graph import Node
+from kernels.quantiles import quantile_of
 from kernels.specialise import Specialised
 from sweep.columns import Column
 from sweep.space import Space
+from sweep.sqldraws import Drawn
 from sweep.sqlinputs import given
 from sweep.sqltext import TYPES, has_sql, literal, quoted, to_sql
 
@@ -42,6 +44,8 @@ class _Macro:
         self.reached: dict[str, frozenset[str]] = {}  # the parameters that change each name
         self.level: dict[str, int] = {}
         self.opaque: set[str] = set()
+        self.drawn: dict[str, tuple[Drawn, float]] = {}  # of those that are a quantile over draws of a law
+        self._formulas = {node.name: node.formula for node in self.nodes}
         for name in self.leaves:
             self.reached[name] = frozenset([name]) if self._is_changeable(name) else frozenset()
             self.level[name] = 0
@@ -55,10 +59,14 @@ class _Macro:
 
     def _place(self, node: Node) -> None:
         """Where a name is computed; nowhere when it has no SQL, or follows from what has none and is not stored."""
-        takes = node.formula.parameters
+        takes: Sequence[str] = node.formula.parameters
+        if (quantile := quantile_of(node.formula)) is not None:
+            drawn = Drawn(quantile[0], self._formulas.get, self.graph.kinds)
+            self.drawn[node.name], takes = (drawn, quantile[1]), drawn.parameters
         own = frozenset([node.name]) if self._is_changeable(node.name) else frozenset()
         self.reached[node.name] = own.union(*(self.reached[p] for p in takes))
-        if not has_sql(node.formula) or any(p not in self.level for p in takes):
+        has_text = has_sql(node.formula) or node.name in self.drawn
+        if not has_text or any(p not in self.level for p in takes):
             if node.name not in self.stored:
                 return
             self.opaque.add(node.name)
@@ -112,12 +120,17 @@ class _Macro:
         stored = f"{before}.{quoted(node.name)}"
         if node.name in self.opaque:
             said = (
-                f"{NAME}: {node.name} is made of all layouts or all draws of a law, which SQL cannot do; "
+                f"{NAME}: {node.name} is made of all layouts, which SQL cannot do; "
                 "evaluate a spec with the inputs changed instead"
             )
             return f"case when {self._is_reached(node.name)} then error({literal(said)}) else {stored} end"
-        takes = node.formula.parameters
-        formula = to_sql(node.formula, self.graph.kinds, {p: f"{before}.{_new(p)}" for p in takes})
+        if node.name in self.drawn:
+            drawn, share = self.drawn[node.name]
+            takes = {p: f"{before}.{_new(p)}" for p in drawn.parameters}
+            formula = drawn.quantile(share, takes, self._is_reached(node.name))
+        else:
+            takes = {p: f"{before}.{_new(p)}" for p in node.formula.parameters}
+            formula = to_sql(node.formula, self.graph.kinds, takes)
         formula = f"cast({formula} as {TYPES[node.kind]})"
         if self._is_changeable(node.name):
             formula = f"coalesce(cast({quoted(node.name)} as {TYPES[node.kind]}), {formula})"

@@ -33,6 +33,7 @@ inference_tokens = 1e12
 """
 STORED = ["params_total", "loss_nats", "train_usd", "lifetime_usd", "serve_bytes", "decode_tokens_per_s"]
 STORED += ["in_fitted_range", "loss_nats_p50"]
+DRAWN = ["loss_nats_p05", "excess_loss_nats_p50", "compute_optimal_params_p95", "inference_optimal_tokens_p50"]
 AXES = ["hidden_size", "num_experts", "train_tokens", "precision", "kv_precision", "gpu"]
 COLUMNS = ["params_total", "loss_nats", "train_usd", "lifetime_usd", "serve_bytes", "decode_tokens_per_s"]
 COLUMNS += ["in_fitted_range", "min_gpus_to_serve"]
@@ -126,10 +127,32 @@ def test_optima_that_are_searched_for_are_searched_for_anew(changes: dict[str, f
     assert not found.select(pl.col("compute_optimal_params").is_nan().all()).item()
 
 
-def test_what_has_no_sql_is_refused_once_a_change_reaches_it(run: Database) -> None:
-    assert asked(run, "batch_size := 3", "design_id, loss_nats_p50").height == 96
-    with pytest.raises(QueryError, match="loss_nats_p50 is made of all layouts or all draws of a law"):
-        asked(run, "train_tokens := 1e11", "design_id, loss_nats_p50")
+def test_quantiles_over_draws_are_those_of_the_changed_inputs(run: Database) -> None:
+    """One that no change reaches is the stored one."""
+    kept = run.query("select design_id, loss_nats_p50 from designs").pl()
+    assert_frame_equal(asked(run, "batch_size := 3", "design_id, loss_nats_p50"), kept.sort("design_id"))
+    few = spec(DRAWN).replace('["v100_sxm2_32", "h100_sxm", "b200_sxm"]', '["h100_sxm"]')
+    with Database.open_space(loads(few.replace('["kv_bf16", "kv_q8_0"]', '["kv_bf16"]'))) as database:
+        for change, value, columns in (("train_tokens", 1e11, DRAWN[:1]), ("unique_tokens", 3e9, DRAWN)):
+            found = asked(database, f"{change} := {value!r}", ", ".join(["design_id", *columns]))
+            assert_frame_equal(found, evaluated(database, columns, **{change: value}), rel_tol=1e-12, abs_tol=0)
+            assert found.select(pl.all().is_not_nan().all()).row(0) == (True,) * len(found.columns)
+
+
+def test_what_is_made_of_all_layouts_is_refused_once_a_change_reaches_it() -> None:
+    text = """
+    columns = ["train_usd", "train_layout"]
+    [axes]
+    hidden_size = [1024, 2048]
+    [fixed]
+    num_gpus = 8
+    parallelism = "best"
+    """
+    with Database.open_space(loads(text)) as database:
+        columns = "design_id, train_usd, train_layout"
+        assert asked(database, "gpu_usd_per_hour := 3", columns).height == 2
+        with pytest.raises(QueryError, match="train_layout is made of all layouts, which SQL cannot do"):
+            asked(database, "num_layers := 5", columns)
 
 
 def test_a_wrong_name_is_answered_with_the_right_one(run: Database) -> None:

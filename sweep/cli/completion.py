@@ -8,12 +8,13 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from kernels.model import GRAPH
+from sweep import sqldraws
 from sweep.cli.dots import COMMANDS
 from sweep.columns import Column
 from sweep.opensql import CATALOGUE, macro_name, translated
 from sweep.whatif import NAME
 
-TABLES = ("designs", *CATALOGUE, "axes", "metrics", "inputs")
+TABLES = ("designs", *CATALOGUE, sqldraws.TABLE, "axes", "metrics", "inputs")
 
 
 class SqlCompleter(Completer):
@@ -23,6 +24,7 @@ class SqlCompleter(Completer):
         self._names = {column.name: f"{column.kind} {column.unit}".strip() for column in columns}
         self._names |= dict.fromkeys(TABLES, "table")
         self._names |= {macro_name(formula): "macro" for formula in translated(GRAPH)} | {NAME: "table macro"}
+        self._names |= {f"{name}_of": "macro" for name in sqldraws.names()}
         self._names |= dict.fromkeys(keywords, "")
         self._metrics = [*GRAPH.metrics, *(c.name for c in columns if c.name not in GRAPH.metrics)]
         self._words = {word: column.name for column in columns for word in column.words}

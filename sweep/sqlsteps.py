@@ -1,8 +1,9 @@
-"""A relation of one row in the making, as SQL: columns that follow from each other, and loops that change some of them.
+"""A relation in the making, as SQL: columns that follow from each other in a row, and loops that change some of them.
 
 Columns stand level by level, each level a query over the last; what is no longer read is left behind now and then, and
 what a single column reads stands in it, since every column of every level takes time to plan. A loop is a recursive
-query, whose row goes on with the columns that are read in it or after it. Columns are called _1, _2 and so on.
+query, whose rows go on with the columns that are read in it or after it, each until it is through. Columns are called
+_1, _2 and so on.
 """
 
 from __future__ import annotations
@@ -95,19 +96,23 @@ def _inlined(steps: Sequence[Column | Loop], last: set[str]) -> list[Column | Lo
 
 
 def relation(steps: Sequence[Column | Loop], source: str | None, last: set[str]) -> str:
-    """The relation of one row that has these columns, made from one that has those which the steps read."""
+    """The relation that has these columns, made from one that has those which the steps read."""
     steps = _inlined(steps, last)
     needed = _needed(steps, last)
     waiting: list[Column] = []
     held: set[str] = needed[0] if source is not None else set()
+    tables: list[str] = []
     for step, after in zip(steps, needed[1:], strict=True):
         if isinstance(step, Column):
             waiting += [step] if step.name in after else []
             continue
         kept = _kept(step, after)
         source = _with_columns(source, held, waiting, kept | step.reads_before)
-        source, waiting, held = _looped(step, source, sorted(kept)), [], kept | step.own
-    return _with_columns(source, held, waiting, last)
+        table, source = _looped(step, source, sorted(kept))
+        tables, waiting, held = [*tables, table], [], kept | step.own
+    found = _with_columns(source, held, waiting, last)
+    # side by side, since some versions of DuckDB bind what a recursive query starts from twice
+    return f"(with recursive {', '.join(tables)} select * from {found})" if tables else found
 
 
 def _with_columns(source: str | None, held: set[str], more: Sequence[Column], last: set[str]) -> str:
@@ -132,8 +137,8 @@ def _with_columns(source: str | None, held: set[str], more: Sequence[Column], la
     return source
 
 
-def _looped(loop: Loop, source: str, kept: Sequence[str]) -> str:
-    """The row with which a loop is left: the last one of a recursive query."""
+def _looped(loop: Loop, source: str, kept: Sequence[str]) -> tuple[str, str]:
+    """The table of a loop, a recursive query, and the rows with which it is left: the last ones of it."""
     table, rows, stop = f"loop{loop.step}", (*loop.told, *loop.changed), loop.told[0][1]
     names = ", ".join([loop.step, *(inside for _, inside, _ in rows), *kept])
     first = ", ".join(["0", *(before for before, _, _ in rows), *kept])
@@ -141,5 +146,5 @@ def _looped(loop: Loop, source: str, kept: Sequence[str]) -> str:
     going = f"(select * from {table} where not {stop} and {loop.step} < {loop.times})"
     body = relation(loop.steps, going, loop.reads_after | set(kept))
     queries = f"select {first} from {source} union all select {again} from {body}"
-    last = f"select * from {table} where {stop} or {loop.step} = {loop.times}"
-    return f"(with recursive {table}({names}) as ({queries}) {last})"
+    last = f"(select * from {table} where {stop} or {loop.step} = {loop.times})"
+    return f"{table}({names}) as ({queries})", last
