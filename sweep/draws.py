@@ -16,6 +16,7 @@ from sweep.space import Axis, Space
 Cells = npt.NDArray[Any]
 
 CELLS_AT_ONCE = 1 << 21  # values of all draws held at a time: 16 MiB a metric on the way
+NANOSECONDS_A_PIECE = 1e9  # of compiled loops, to find quantiles ahead of the first row
 
 
 def draw_axis() -> Axis:
@@ -28,12 +29,12 @@ def draw_axis() -> Axis:
 
 
 def quantile_table(
-    space: Space, base: str, shares: Sequence[float], axes: Sequence[int], whole: Callable[[Space, str], Cells]
+    space: Space, base: str, shares: Sequence[float], axes: Sequence[int], whole: Callable[[Space, str, int], Cells]
 ) -> Cells:
     """Quantiles of a metric over all draws, (shares, points), at every point of these axes in their order.
 
-    whole gives a metric at every point of a space, in the order of its axes. nan under a law that has no draws, and
-    where a draw gives nan.
+    whole gives a metric at every point of a space, in the order of its axes, and is told for how many spaces. nan under
+    a law that has no draws, and where a draw gives nan.
     """
     draws = draw_axis()
     along = [space.axes[k] for k in axes if space.axes[k].name != "law_draw"]
@@ -44,10 +45,12 @@ def quantile_table(
     fixed = {name: value for name, value in fixed.items() if name not in draws.sets}
     out = np.empty((len(shares), prod(len(axis) for axis in chosen)))
     done = 0
-    for part in _parts(chosen, max(1, CELLS_AT_ONCE // max(1, len(draws)))):
+    at_once = max(1, CELLS_AT_ONCE // max(1, len(draws)))
+    times = -(-out.shape[1] // at_once)
+    for part in _parts(chosen, at_once):
         count = prod(len(axis) for axis in part)
         box = tuple(replace(axis, kept=np.arange(len(axis)), length=len(axis)) for axis in (draws, *part))
-        values = whole(replace(space, axes=box, fixed=fixed, conditions=(), minimize=(), maximize=()), base)
+        values = whole(replace(space, axes=box, fixed=fixed, conditions=(), minimize=(), maximize=()), base, times)
         out[:, done : done + count] = quantiles(values.reshape(len(draws), count).T.copy(), shares)
         done += count
     if any(space.axes[k].name == "law_draw" for k in axes):  # the quantile is the same at every draw
@@ -55,6 +58,38 @@ def quantile_table(
         inner = [1 if space.axes[k].name == "law_draw" else len(space.axes[k]) for k in axes]
         return np.broadcast_to(out.reshape([len(shares), *inner]), [len(shares), *shape]).reshape(len(shares), -1)
     return out
+
+
+def pieces(
+    space: Space,
+    drawn: Callable[[Space], Sequence[tuple[Sequence[int], float]]],
+    is_left: Callable[[Space], bool],
+) -> Iterator[Space]:
+    """A space in pieces, one after the other along its axes, none with many quantiles to find ahead of its rows.
+
+    Where it is cut, parts of which is_left does not hold are left out. drawn gives for each quantile that is asked of a
+    space the axes that it varies along, by their places, and the nanoseconds that a compiled loop takes for one value
+    of what it is a quantile of.
+    """
+    draws = len(draw_axis())
+    held = [([k for k in axes if space.axes[k].name != "law_draw"], each) for axes, each in drawn(space)]
+    costs = [each * draws * prod(len(space.axes[k]) for k in axes) for axes, each in held]
+    most = max(costs, default=0.0)
+    along = [] if not costs else held[costs.index(most)][0]
+    if most <= NANOSECONDS_A_PIECE or not along:
+        yield space
+        return
+    longest = max(along, key=lambda k: len(space.axes[k]))
+    axis = space.axes[longest]
+    step = max(1, int(len(axis) * NANOSECONDS_A_PIECE / most))
+    if step >= len(axis):
+        yield space
+        return
+    for first in range(0, len(axis), step):
+        part = axis.take(np.arange(first, min(first + step, len(axis))))
+        piece = replace(space, axes=(*space.axes[:longest], part, *space.axes[longest + 1 :]))
+        if is_left(piece):
+            yield from pieces(piece, drawn, is_left)
 
 
 def quantiles(values: Cells, shares: Sequence[float]) -> Cells:

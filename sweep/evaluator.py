@@ -353,9 +353,12 @@ def _in_one_run(shapes: Sequence[Sequence[Cells | None]]) -> tuple[list[list[int
     return [[begin.get(id(held), -1) for held in maps] for maps in shapes], run
 
 
-def whole(space: Space, name: str) -> Cells:
-    """A metric at every point of a space, conditions left aside, in the order of its axes."""
-    plan = Plan(space, [name], largest_table=math.inf)
+def whole(space: Space, name: str, times: int = 1) -> Cells:
+    """A metric at every point of a space, conditions left aside, in the order of its axes.
+
+    times is how many spaces like it are evaluated one after the other.
+    """
+    plan = Plan(space, [name], largest_table=math.inf, times=times)
     evaluator = Evaluator(plan)
     value = plan.values[name]
     place = evaluator.place(name)

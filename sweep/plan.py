@@ -113,7 +113,7 @@ class Plan:
     has fewer points than largest_table over the axes it varies along is computed once. innermost are axes (by their
     places in the space) that change fastest, whatever that costs, and beside those that do after one other. patience is
     how long a walk over arrays may take before compiling is sooner: 1 for a plan by itself, REPEATED for one of many
-    whose loops are the same.
+    whose loops are the same. times is how many plans of such tables there are, one after the other.
     GraphError for a name that nothing declares.
     """
 
@@ -126,8 +126,10 @@ class Plan:
         *,
         beside: Sequence[int] = (),
         patience: float = 1.0,
+        times: int = 1,
     ) -> None:
         self.space = space
+        self._repeats = times
         self._innermost, self._beside = tuple(innermost), tuple(beside)
         self._largest_table = largest_table
         self.columns = tuple(dict.fromkeys(columns))  # inputs and metrics; axes come with every row
@@ -181,7 +183,7 @@ class Plan:
 
     def is_slow(self, node: Node, cells: int) -> bool:
         """Whether so many values of one formula take longer over arrays than its loop takes to be loaded."""
-        return cells * nanoseconds(node.formula, OVER_ARRAYS) >= WORTH_COMPILING_NS * ONE_LOOP
+        return self._repeats * cells * nanoseconds(node.formula, OVER_ARRAYS) >= WORTH_COMPILING_NS * ONE_LOOP
 
     def _is_table(self, name: str) -> bool:
         """Whether a value is computed over the whole space at once, before the walk."""
@@ -189,6 +191,20 @@ class Plan:
         if node is None or quantile_of(node.formula) is not None:  # a quantile has no loop, so cannot wait for one
             return True
         return prod(len(self.space.axes[a]) for a in self._spread[name]) <= self._largest_table
+
+    @property
+    def drawn(self) -> list[tuple[list[int], float]]:
+        """Of each quantile over draws the axes that it varies along, by their places in the space, and what one costs.
+
+        That is the nanoseconds a compiled loop takes for everything that it follows from, once.
+        """
+        found = []
+        for name, node in self._nodes.items():
+            if (quantile := quantile_of(node.formula)) is not None:
+                before = self.needed_for([quantile[0]])
+                cost = sum(nanoseconds(node.formula, IN_LOOPS) for key, node in self._nodes.items() if key in before)
+                found.append((sorted(self._spread[name]), cost))
+        return found
 
     @property
     def keep_inputs(self) -> str | None:

@@ -10,14 +10,16 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 
 from sweep.columns import Column
-from sweep.execute import DESIGN_ID, WALKED_POINTS, Evaluator, Worker, each, gathered
+from sweep.draws import pieces
+from sweep.execute import DESIGN_ID, WALKED_POINTS, Evaluator, Worker, chunks, each, gathered
 from sweep.idfilter import Ids, blocks_of
-from sweep.plan import Box, Plan
+from sweep.plan import REPEATED, Box, Plan
 from sweep.space import Space
 
 T = TypeVar("T")
@@ -72,7 +74,11 @@ class _Reader:
         self._labels = {axis.name: np.asarray(axis.labels) for axis in by_label if not axis.is_words}
         computed = [c.name for c in columns if c.name != DESIGN_ID and (not c.is_axis or c.name in self._given)]
         self.plan = Plan(space, computed)
-        self.evaluator = Evaluator(self.plan)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The plan made ready."""
+        return Evaluator(self.plan)
 
     def __call__(self, worker: Worker, blocks: range) -> Cells | None:
         """The rows of these blocks that hold; None where there are none."""
@@ -159,11 +165,45 @@ def read(
 ) -> Iterator[T]:
     """The rows of a space, built into what the caller wants on the threads that evaluate; without those that are None.
 
-    ids says whose blocks to walk, all of them when it is None. Closing the iterator stops the work.
+    ids says whose blocks to walk, all of them when it is None. Closing the iterator stops the work. Quantiles over
+    draws are found before a walk, so where they are many it is one walk after another, each over a piece of the space.
     """
     if any(len(axis) == 0 for axis in space.axes):
         return
     reader = _Reader(space, columns)
+    if not reader.plan.drawn:
+        yield from _walked(reader, columns, build, counter, ids)
+        return
+
+    def drawn(part: Space) -> Sequence[tuple[Sequence[int], float]]:
+        return (reader if part is space else _Reader(part, columns)).plan.drawn
+
+    for piece in pieces(space, drawn, lambda part: _holds_anything(part, counter)):
+        yield from _walked(reader if piece is space else _Reader(piece, columns), columns, build, counter, ids)
+
+
+def _holds_anything(space: Space, counter: Counter) -> bool:
+    """Whether any design meets the conditions, as far as that takes no quantile to tell."""
+    plan = Plan(space, (), largest_table=0, patience=REPEATED)  # one of many, of which little is walked
+    if plan.drawn:
+        return True
+    worker = Worker(Evaluator(plan))
+    with np.errstate(all="ignore"):
+        for blocks in chunks(plan):
+            counter.add(points_of(plan.box, blocks))
+            if worker.count(blocks):
+                return True
+    return False
+
+
+def _walked(
+    reader: _Reader,
+    columns: Sequence[Column],
+    build: Callable[[Cells], T | None],
+    counter: Counter,
+    ids: Ids | None,
+) -> Iterator[T]:
+    """The rows of one walk."""
     box = reader.plan.box
     runs = _Runs(box, len(columns), None if ids is None else blocks_of(reader.plan, ids).tolist())
 

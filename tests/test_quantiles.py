@@ -15,6 +15,7 @@ from sweep import draws, plan, points
 from sweep.catalogue import LAW_COEFFICIENTS, read_rows
 from sweep.cli import cli
 from sweep.database import Database
+from sweep.dataset import dataset
 from sweep.lazyframe import scan
 from sweep.resolve import loads, single
 from sweep.resources import resource_dir
@@ -235,6 +236,24 @@ def test_quantiles_do_not_depend_on_threads_or_blocks(monkeypatch: pytest.Monkey
     table = pl.DataFrame({"train_tokens": [1e10 * (k + 1) for k in range(12)]})
     alone, together = (points.evaluate(table, COLUMNS, threads=threads) for threads in (1, 5))
     assert alone.equals(together)
+
+
+@pytest.mark.parametrize("where", ["", "train_tokens > 1e11", "loss_nats_p95 < 2.6", "lifetime_usd < 0"])
+def test_rows_do_not_depend_on_the_pieces_that_their_quantiles_are_found_in(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Pieces of a point, of some and of all, of axes of which the quantile varies along some."""
+    text = SPEC.replace("[axes]", '[axes]\ngpu = ["h100_sxm", "b200_sxm"]\nnum_layers = [16, 24, 40]')
+    space = loads(f'{text}[where]\n"some" = "{where}"\n' if where else text)
+    asked = ["design_id", "gpu", *COLUMNS]
+    whole = scan(space).select(asked).collect().sort("design_id")
+    assert whole.is_empty() == (where == "lifetime_usd < 0")
+    for nanoseconds in (1.0, 1e6, 4e6):
+        monkeypatch.setattr(draws, "NANOSECONDS_A_PIECE", nanoseconds)
+        assert scan(space).select(asked).collect().sort("design_id").equals(whole)
+        table = dataset(space)
+        assert len(table.head(3, columns=["design_id", "loss_nats_p05"])) == min(3, len(whole))
+        assert nanoseconds > 1.0 or where or table.evaluated < space.size
 
 
 def test_where_nothing_is_left_there_is_no_quantile() -> None:
