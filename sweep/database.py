@@ -32,7 +32,7 @@ from sweep.resources import resource_dir
 from sweep.shown import Shown, view, words_of
 from sweep.space import Space
 from sweep.sqlbeside import Beside
-from sweep.sqlerrors import misnamed, told, with_the_place
+from sweep.sqlerrors import is_of_a_file, misnamed, told, with_the_place
 from sweep.sqltext import literal, quoted, to_sql
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Database:
         self._unsafe = unsafe
         self._own: Callable[[str, str], str | None] = lambda _macro, _sql: None
         self._read: set[str] = set()
+        self._damaged: Callable[[], list[Path]] = list  # the parts of a run that are not what was written
         self.columns: tuple[Column, ...] = ()
         self._made: list[Any] = []
 
@@ -119,8 +120,9 @@ class Database:
 
     @classmethod
     def open_run(cls, folder: str | Path, unsafe: bool = False, memory: str | None = None) -> Database:
-        """With the rows of a run folder as designs."""
+        """With the rows of a run folder as designs. RunError where a part of it is missing or has another size."""
         from sweep.manifest import columns_of, read_manifest
+        from sweep.parts import sha256_of
 
         folder = Path(folder)
         manifest = read_manifest(folder)
@@ -128,7 +130,14 @@ class Database:
             raise RunError(
                 f"{folder}: is not complete yet; sweep run {folder / 'spec.toml'} -o {folder} goes on with it"
             )
-        self = cls.open_parts(sorted((folder / "parts").glob("*.parquet")), columns_of(manifest), unsafe, memory)
+        parts = {folder / "parts" / part.name: part for part in manifest.parts}
+        for path, part in parts.items():
+            there = path.stat().st_size if path.is_file() else None
+            if there != part.bytes:
+                found = "is missing" if there is None else f"has {there:,} bytes and was written with {part.bytes:,}"
+                raise RunError(f"{path}: {found}; {_written_again(folder)}")
+        self = cls.open_parts(sorted(parts), columns_of(manifest), unsafe, memory)
+        self._damaged = lambda: [path for path, part in parts.items() if sha256_of(path) != part.sha256]
         self._own = lambda macro, _: self._own_of_run(folder / opensql.NAME, macro)
         return self
 
@@ -193,7 +202,10 @@ class Database:
         for statement in statements[:-1]:
             self.wait(lambda s=statement: _finish(cursor, s, _given(s, params, False)), cursor)  # type: ignore[misc]
         last = statements[-1]
-        query = self._faster(cursor, last, views, text)
+        try:
+            query = self._faster(cursor, last, views, text)
+        except (pa.ArrowException, OSError) as error:
+            raise self._broken(error) or QueryError(str(error)) from None
         try:
             reader = self.wait(lambda: _reader(cursor, query, _given(last, params, True)), cursor, last.query)
         except QueryError as error:
@@ -346,9 +358,17 @@ class Database:
             future.exception()
             raise
         except duckdb.Error as error:
-            raise told(error, sql) from None
-        except pa.ArrowException as error:
-            raise QueryError(str(error)) from None
+            raise (self._broken(error) if is_of_a_file(error) else None) or told(error, sql) from None
+        except (pa.ArrowException, OSError) as error:
+            raise self._broken(error) or QueryError(str(error)) from None
+
+    def _broken(self, error: Exception) -> SweepError | None:
+        """What to say of rows that could not be read where a part of the run is damaged; None where none is."""
+        damaged = self._damaged()
+        if not damaged:
+            return None
+        again = f"remove it, and {_written_again(damaged[0].parent.parent)}"
+        return RunError(f"{damaged[0]}: is not what was written, and cannot be read ({error}); {again}")
 
 
 def run_frontier(
@@ -357,6 +377,11 @@ def run_frontier(
     """The frontier of a run, whole rows, by objectives and then design_id; see Database.frontier."""
     with Database.open_run(folder) as database:
         return database.frontier(minimize, maximize, where)
+
+
+def _written_again(folder: Path) -> str:
+    """How to have a part of a run that is not there."""
+    return f"sweep run {folder / 'spec.toml'} -o {folder} writes it again"
 
 
 def _result(future: Future[T]) -> T:

@@ -245,11 +245,19 @@ def _array(column: Column, space: Space, rows: Rows, dtype: pa.DataType) -> pa.A
     if column.kind == "word":
         places = values.astype(dtype.index_type.to_pandas_dtype())
         return pa.DictionaryArray.from_arrays(places, pa.array(column.words, dtype.value_type), ordered=True)
-    if column.kind == "bool":
+    if column.kind == "bool" and axis is None:
         return pa.array(values != 0)
     if axis is not None:
         return pc.take(pa.array(axis.labels, dtype), pa.array(values), boundscheck=False)
+    if column.kind == "bool":
+        return pa.array(values != 0)
     return pa.array(np.asarray(values, dtype.to_pandas_dtype()), dtype)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, as manifests have it of parts."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _seal(content: memoryview) -> str:

@@ -29,6 +29,13 @@ def told(error: duckdb.Error, sql: str = "") -> QueryError:
     return QueryError(message)
 
 
+def is_of_a_file(error: duckdb.Error) -> bool:
+    """Whether a file may be the reason, and not what was asked of it."""
+    kinds = duckdb.IOException, duckdb.InternalException, duckdb.SerializationException
+    said = re.search(r"TProtocol|thrift|parquet|don't know what type|snappy|zstd|lz4", str(error), re.IGNORECASE)
+    return isinstance(error, kinds) or said is not None
+
+
 def misnamed(message: str, columns: Collection[str], metrics: Collection[str]) -> list[str]:
     """A line with the column that was meant, where DuckDB knows no column of that name and may not know all.
 

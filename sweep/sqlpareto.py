@@ -169,7 +169,7 @@ def _of_space(space: Space, call: Call) -> Ids | None:
     except SweepError:  # a column that is no objective of a spec, such as the id
         return None
     rows = frontier(narrowed, ties=call.ties, epsilon=call.epsilon or None).frame
-    values = rows.select(name for name, _ in call.objectives)
+    values = rows.select(list(dict.fromkeys(name for name, _ in call.objectives)))  # one may be named twice
     whole = [values[name].to_numpy() for name in values.columns if values[name].dtype.is_integer()]
     return rows["design_id"].to_numpy() if are_exact(whole) else None
 

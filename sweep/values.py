@@ -66,7 +66,8 @@ class Values(Collector):
         if len(self.problems) > before:
             return None
         column = np.array(codes, np.float64 if graph.kinds[name] == "float" else np.int64)
-        labels = tuple(str(v) for v in values) if graph.kinds[name] == "word" else tuple(column.tolist())
+        said = {"word": tuple(str(v) for v in values), "bool": tuple(column.astype(bool).tolist())}
+        labels = said.get(graph.kinds[name], tuple(column.tolist()))
         return Axis(name, labels, {name: column}, np.arange(len(values)), len(values))
 
     def _check_repeated(self, values: Iterable[Any], place: str) -> None:

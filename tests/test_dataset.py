@@ -1,5 +1,7 @@
 """The virtual table: the same rows whoever asks, only the work that is asked for, and no more of it than needed."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pyarrow.dataset as ds
@@ -10,11 +12,14 @@ from polars.testing import assert_frame_equal
 
 from sweep import reading as module
 from sweep.columns import declare, frame, schema, wanted
+from sweep.database import Database
 from sweep.dataset import DesignsDataset, dataset, offered
 from sweep.execute import Evaluator, Worker, rows
+from sweep.frontier import frontier
 from sweep.lazyframe import scan
 from sweep.plan import Plan
 from sweep.resolve import loads, narrow
+from sweep.run import write
 from sweep.space import Space
 
 SPEC = """
@@ -131,6 +136,35 @@ def test_arrow_conditions_mean_what_they_mean_on_a_frame(
         condition = condition & other
     ids = dataset(space).to_table(columns=["design_id"], filter=condition)["design_id"].to_pylist()
     assert sorted(ids) == written.filter(*(p for _, p in conditions))["design_id"].to_list()
+
+
+@pytest.mark.parametrize("values", [[True, False], [False, True], [True], [False]])
+def test_a_boolean_axis_is_what_its_designs_are(values: list[bool], tmp_path: Path) -> None:
+    """Whatever the order of its values, in every way to the rows and under every filter."""
+    listed = str(values).lower()
+    space = loads(f"[axes]\ntied_embeddings = {listed}\nvocab_size = [1000, 2000]\nhidden_size = [512, 1024]")
+    write(space, tmp_path / "run")
+    names = ["design_id", "tied_embeddings", "vocab_size", "hidden_size", "params_total"]
+    told = sorted(scan(space).select(names).collect().rows())
+    assert [row[1] for row in told] == [value for value in values for _ in range(4)]
+    tied = {row[2:4]: row[4] for row in told if row[1]}
+    untied = {row[2:4]: row[4] for row in told if not row[1]}
+    for v, h in tied.keys() & untied.keys():  # an output head of its own
+        assert untied[v, h] == tied[v, h] + v * h
+    with Database.open_space(space) as virtual, Database.open_run(tmp_path / "run") as kept:
+        for value in (True, False):
+            expected = [row for row in told if row[1] == value]
+            column = pl.col("tied_embeddings")
+            for wanted_rows in (column == value, column.is_in([value]), column if value else ~column):
+                assert sorted(scan(space).select(names).filter(wanted_rows).collect().rows()) == expected
+            found = dataset(space).to_table(names, filter=ds.field("tied_embeddings") == value).to_pylist()
+            assert sorted(tuple(row.values()) for row in found) == expected
+            word = "" if value else "not "
+            for condition in (f"tied_embeddings = {value}", f"tied_embeddings in ({value})", f"{word}tied_embeddings"):
+                query = f"select {', '.join(names)} from designs where {condition} order by design_id"
+                assert virtual.query(query).pl().rows() == kept.query(query).pl().rows() == expected
+            best = frontier(narrow(space, [f"tied_embeddings == {int(value)}"], ["params_total"])).frame
+            assert best["params_total"].to_list() == sorted(row[4] for row in expected)[:1]
 
 
 def test_only_what_is_asked_for_is_evaluated(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,6 +204,35 @@ def test_names_of_columns_and_tables_do_not_matter() -> None:
     assert sorted(CONNECTION.execute(query).fetchall()) == [(1,), (3,)]
 
 
+BUILT = [
+    "* exclude (pareto_rank), pareto_rank from pareto_rank('{of}', {x}, {y})",
+    "* exclude (pareto_rank), pareto_rank from pareto_rank('{of}', {x}, {y}, {z})",
+    "* exclude (pareto_distance), pareto_distance from pareto_distance('{of}', {x}, {y}, {z})",
+    "* exclude (knee_distance), knee_distance from pareto_knee('{of}', {x}, {y})",
+    "* from pareto_per('{of}', {z}, {x}, {y})",
+    "* from dominated_by('{of}', 2, {x}, {y}, {z})",
+    "* from hypervolume2('{of}', {x}, {y}, 9, 9)",
+    "* from hypervolume3('{of}', {x}, {y}, {z}, 9, 9, 9)",
+]
+
+
+@pytest.mark.parametrize("built", BUILT, ids=lambda query: query.split("from ")[-1].split("(")[0])
+def test_names_of_columns_do_not_matter_to_what_is_built_on_it(built: str) -> None:
+    values = "select * from (values (0, 5, 1, 2), (1, 4, 2, 2), (2, 6, 6, 3), (3, 6, 7, 3)) t(design_id, {names})"
+    CONNECTION.execute(f"create or replace table plain as {values.format(names='x, y, z')}")
+    expected = CONNECTION.execute(f"select {built.format(of='plain', x='x', y='y', z='z')} order by all").fetchall()
+    for names in (
+        ("p1", "p2", "p3"),
+        ("p2", "p1", "n"),
+        ("o1", "o2", "o3"),
+        ("best", "layer", "level"),
+        ("b1", "q1", "m1"),
+    ):
+        CONNECTION.execute(f"create or replace table odd as {values.format(names=', '.join(names))}")
+        query = built.format(of="odd", **dict(zip("xyz", names, strict=True)))
+        assert CONNECTION.execute(f"select {query} order by all").fetchall() == expected, names
+
+
 # --------------------------------------------------------------------------------------------- what is built on it
 
 

@@ -22,6 +22,7 @@ import pytest
 
 from sweep import catalogue, manifest, parts, progress, resolve, run
 from sweep.columns import declare, frame, wanted
+from sweep.database import Database, QueryError, run_frontier
 from sweep.dryrun import dry_run
 from sweep.errors import RunError
 from sweep.execute import Evaluator, Rows, Worker, rows
@@ -220,6 +221,44 @@ def test_a_part_of_another_run_is_not_taken_over(space: Space, undisturbed: Path
     (folder / "parts/part-00001.parquet").write_bytes((tmp_path / "other/parts/part-00001.parquet").read_bytes())
     assert write(space, folder, part_rows=SMALL).resumed_from_part == 1
     assert contents(folder) == contents(undisturbed)
+
+
+def test_rows_of_a_run_are_those_that_were_written_or_an_error(undisturbed: Path, tmp_path: Path) -> None:
+    """A file more changes nothing; a part less, shorter or different is named, and how to have it again."""
+    folder = tmp_path / "run"
+    shutil.copytree(undisturbed, folder)
+    with Database.open_run(folder) as database:
+        expected = database.query("select count(*), min(loss_nats) from designs").pl().rows()
+    parts = sorted((folder / "parts").glob("*.parquet"))
+    assert len(parts) > 3
+    stray = folder / "parts" / "part-00900.parquet"
+    stray.write_bytes(parts[0].read_bytes())
+    with Database.open_run(folder) as database:
+        assert database.query("select count(*), min(loss_nats) from designs").pl().rows() == expected
+    stray.unlink()
+    again = f"sweep run {folder / 'spec.toml'} -o {folder} writes it again"
+    content = parts[1].read_bytes()
+    for damaged, message in (
+        (None, f"{parts[1]}: is missing; {again}"),
+        (content[:-7], f"{parts[1]}: has {len(content) - 7:,} bytes and was written with {len(content):,}; {again}"),
+        (bytes(len(content)), f"{parts[1]}: is not what was written, and cannot be read"),
+        (content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :], "is not what was written"),
+    ):
+        parts[1].unlink()
+        if damaged is not None:
+            parts[1].write_bytes(damaged)
+        with pytest.raises(RunError) as caught, Database.open_run(folder) as database:
+            database.query("from designs order by loss_nats").pl()
+        assert message in str(caught.value)
+        assert str(caught.value).endswith(again)
+        with pytest.raises(RunError) as caught:
+            run_frontier(folder, ["loss_nats", "lifetime_usd"])
+        assert message in str(caught.value)
+        parts[1].write_bytes(content)
+    with Database.open_run(folder) as database:
+        assert database.query("select count(*), min(loss_nats) from designs").pl().rows() == expected
+        with pytest.raises(QueryError, match="Could not convert"):  # not a matter of its parts
+            database.query("select cast(gpu as double) from designs").pl()
 
 
 def refusal(space: Space, folder: Path) -> str:

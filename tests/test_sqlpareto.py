@@ -39,6 +39,7 @@ REPLACED = [
     "select (select count(*) from pareto('designs', serve_bytes)) as n, a.design_id from designs a where loss_nats < 3",
     "from pareto('designs', loss_nats, lifetime_usd, epsilon := 0.05) where serve_bytes > $least",
     "from pareto2('designs', loss_nats * 2, abs(lifetime_usd), ties := 'one')",
+    "select design_id from pareto2('designs', loss_nats, loss_nats)",
     "select a.design_id from pareto('Designs', loss_nats) a, pareto('designs', (select 1)) b",
 ]
 LEFT = [

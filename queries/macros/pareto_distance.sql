@@ -38,7 +38,7 @@ with pareto_marked as materialized (
     from query_table(relation)
 ),
 pareto_hull as materialized (
-    select distinct pareto_o1 as p1, pareto_o2 as p2, pareto_o3 as p3, pareto_o4 as p4, pareto_o5 as p5, pareto_o6 as p6, pareto_o7 as p7, pareto_o8 as p8
+    select distinct pareto_o1 as pareto_p1, pareto_o2 as pareto_p2, pareto_o3 as pareto_p3, pareto_o4 as pareto_p4, pareto_o5 as pareto_p5, pareto_o6 as pareto_p6, pareto_o7 as pareto_p7, pareto_o8 as pareto_p8
     from pareto(
         'pareto_marked', pareto_o1, pareto_given(o2), pareto_given(o3), pareto_given(o4),
         pareto_given(o5), pareto_given(o6), pareto_given(o7), pareto_given(o8)
@@ -46,8 +46,8 @@ pareto_hull as materialized (
 ),
 pareto_measured as (
     select pareto_n, max(least(
-        pareto_factor(pareto_o1, p1), pareto_factor(pareto_o2, p2), pareto_factor(pareto_o3, p3), pareto_factor(pareto_o4, p4),
-        pareto_factor(pareto_o5, p5), pareto_factor(pareto_o6, p6), pareto_factor(pareto_o7, p7), pareto_factor(pareto_o8, p8)
+        pareto_factor(pareto_o1, pareto_p1), pareto_factor(pareto_o2, pareto_p2), pareto_factor(pareto_o3, pareto_p3), pareto_factor(pareto_o4, pareto_p4),
+        pareto_factor(pareto_o5, pareto_p5), pareto_factor(pareto_o6, pareto_p6), pareto_factor(pareto_o7, pareto_p7), pareto_factor(pareto_o8, pareto_p8)
     )) as pareto_distance
     from pareto_marked, pareto_hull where pareto_is_positive group by pareto_n
 )

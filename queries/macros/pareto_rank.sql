@@ -13,46 +13,46 @@ create or replace macro pareto_rank
 (relation, x, y) as table (
     with recursive pareto_distinct as materialized (
         select row_number() over () as pareto_n, * from (
-            select distinct x as p1, y as p2 from query_table(relation)
+            select distinct x as pareto_p1, y as pareto_p2 from query_table(relation)
             where not isnan(cast(x as double)) and not isnan(cast(y as double))
         )
     ),
-    pareto_peeled(pareto_n, p1, p2, pareto_layer, pareto_on) using key (pareto_n) as (
-        select pareto_n, p1, p2, 0, false from pareto_distinct
+    pareto_peeled(pareto_n, pareto_p1, pareto_p2, pareto_layer, pareto_on) using key (pareto_n) as (
+        select pareto_n, pareto_p1, pareto_p2, 0, false from pareto_distinct
         union all
         select
-            pareto_n, p1, p2, pareto_layer + 1,
-            coalesce(p2 < min(p2) over (order by p1, p2 rows between unbounded preceding and 1 preceding), true)
+            pareto_n, pareto_p1, pareto_p2, pareto_layer + 1,
+            coalesce(pareto_p2 < min(pareto_p2) over (order by pareto_p1, pareto_p2 rows between unbounded preceding and 1 preceding), true)
         from pareto_peeled where not pareto_on
     ),
     pareto_rows as (
         select *, x as pareto_o1, y as pareto_o2 from query_table(relation)
     )
     select pareto_rows.* exclude (pareto_o1, pareto_o2), pareto_layer as pareto_rank
-    from pareto_rows left join pareto_peeled on pareto_o1 = p1 and pareto_o2 = p2
+    from pareto_rows left join pareto_peeled on pareto_o1 = pareto_p1 and pareto_o2 = pareto_p2
 ),
 (relation, o1, o2, o3, o4 := 0, o5 := 0, o6 := 0, o7 := 0, o8 := 0, layers := 10) as table (
     with recursive pareto_distinct as materialized (
         select row_number() over () as pareto_n, * from (
-            select distinct o1 as p1, o2 as p2, o3 as p3, o4 as p4, o5 as p5, o6 as p6, o7 as p7, o8 as p8
+            select distinct o1 as pareto_p1, o2 as pareto_p2, o3 as pareto_p3, o4 as pareto_p4, o5 as pareto_p5, o6 as pareto_p6, o7 as pareto_p7, o8 as pareto_p8
             from query_table(relation)
             where not isnan(cast(o1 as double)) and not isnan(cast(o2 as double)) and not isnan(cast(o3 as double))
                 and not isnan(cast(o4 as double)) and not isnan(cast(o5 as double)) and not isnan(cast(o6 as double))
                 and not isnan(cast(o7 as double)) and not isnan(cast(o8 as double))
         )
     ),
-    pareto_peeled(pareto_n, p1, p2, p3, p4, p5, p6, p7, p8, pareto_layer, pareto_on) using key (pareto_n) as (
-        select pareto_n, p1, p2, p3, p4, p5, p6, p7, p8, 0, false from pareto_distinct
+    pareto_peeled(pareto_n, pareto_p1, pareto_p2, pareto_p3, pareto_p4, pareto_p5, pareto_p6, pareto_p7, pareto_p8, pareto_layer, pareto_on) using key (pareto_n) as (
+        select pareto_n, pareto_p1, pareto_p2, pareto_p3, pareto_p4, pareto_p5, pareto_p6, pareto_p7, pareto_p8, 0, false from pareto_distinct
         union all
         select
-            pareto_n, p1, p2, p3, p4, p5, p6, p7, p8, pareto_layer + 1,
+            pareto_n, pareto_p1, pareto_p2, pareto_p3, pareto_p4, pareto_p5, pareto_p6, pareto_p7, pareto_p8, pareto_layer + 1,
             pareto_n not in (
                 select worse.pareto_n
                 from pareto_peeled as worse join pareto_peeled as better
                     on not worse.pareto_on and not better.pareto_on
-                    and better.p1 <= worse.p1 and better.p2 <= worse.p2 and better.p3 <= worse.p3
-                    and better.p4 <= worse.p4 and better.p5 <= worse.p5 and better.p6 <= worse.p6
-                    and better.p7 <= worse.p7 and better.p8 <= worse.p8 and better.pareto_n <> worse.pareto_n
+                    and better.pareto_p1 <= worse.pareto_p1 and better.pareto_p2 <= worse.pareto_p2 and better.pareto_p3 <= worse.pareto_p3
+                    and better.pareto_p4 <= worse.pareto_p4 and better.pareto_p5 <= worse.pareto_p5 and better.pareto_p6 <= worse.pareto_p6
+                    and better.pareto_p7 <= worse.pareto_p7 and better.pareto_p8 <= worse.pareto_p8 and better.pareto_n <> worse.pareto_n
             )
         from pareto_peeled where not pareto_on and pareto_layer < layers
     ),
@@ -68,6 +68,6 @@ create or replace macro pareto_rank
         ),
         case when pareto_on then pareto_layer end as pareto_rank
     from pareto_rows left join pareto_peeled
-        on pareto_o1 = p1 and pareto_o2 = p2 and pareto_o3 = p3 and pareto_o4 = p4
-        and pareto_o5 = p5 and pareto_o6 = p6 and pareto_o7 = p7 and pareto_o8 = p8
+        on pareto_o1 = pareto_p1 and pareto_o2 = pareto_p2 and pareto_o3 = pareto_p3 and pareto_o4 = pareto_p4
+        and pareto_o5 = pareto_p5 and pareto_o6 = pareto_p6 and pareto_o7 = pareto_p7 and pareto_o8 = pareto_p8
 );
