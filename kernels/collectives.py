@@ -34,10 +34,11 @@ def serve_collective_latency_s(
     scaleout_latency_s,
     engine_collective_factor,
 ):
-    """Fixed time of one all-reduce of a replica."""
+    """Fixed time of one all-reduce of a replica; nan of one that no number of GPUs holds."""
     within = gpu_collective_base_s + gpu_collective_hop_s * (min(serve_domain_gpus, collective_ring_gpus) - 1.0)
     between = scaleout_latency_s if serve_attention_gpus > serve_domain_gpus else 0.0
-    return engine_collective_factor * (within + between) if serve_attention_gpus > 1.0 else 0.0
+    fixed = engine_collective_factor * (within + between) if serve_attention_gpus > 1.0 else 0.0
+    return fixed + 0.0 * serve_attention_gpus
 
 
 @metric(unit="s/byte", source=f"{RING}; {ALPHA_BETA}")

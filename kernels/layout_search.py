@@ -24,11 +24,11 @@ def fastest_layout(
     gpu_scaleup_domain, num_softmax_layers, linear_key_width, linear_value_width, linear_attention_matrix_params,
     attention_vector_params_total, ffn_matrices, dense_ffn_matrix_params, dense_ffn_vector_params,
     moe_always_on_params, norm_params, expert_matrix_params, expert_vector_params, embedding_width,
-    params_positions, gpu_usable_bytes, most_tensor_parallel, most_expert_parallel, most_pipeline_parallel,
+    params_positions, most_tensor_parallel, most_expert_parallel, most_pipeline_parallel,
     most_pipeline_interleave, most_micro_batch_size, most_zero_stage, most_context_parallel,
-    attention_score_flops_per_layer, ffn_tensors, wide_matmul_flop_per_s, train_matmul_flop_per_s,
-    train_gemm_overhead_s, elementwise_byte_per_s, scaleup_byte_per_s, scaleout_byte_per_s, attended_tokens,
-    core_flop_per_s, data_hidden_share,
+    attention_score_flops_per_layer, ffn_tensors, train_usable_bytes, wide_matmul_flop_per_s,
+    train_matmul_flop_per_s, train_gemm_overhead_s, elementwise_byte_per_s, scaleup_byte_per_s,
+    scaleout_byte_per_s, attended_tokens, core_flop_per_s, data_hidden_share,
 ):
     """The code of what makes train_step_s least; nan where nothing will do."""
     found = math.nan
@@ -253,7 +253,7 @@ def fastest_layout(
                     train_bytes_least__moe = (((train_bytes_least__tokens * moe_layer_activation_bytes_per_token) + ((train_bytes_least__whole + train_bytes_least__shared) * moe_layer_params_per_gpu)) + train_bytes_least__experts)
                     train_bytes_least__layer = (train_bytes_least__moe if train_bytes_least__routed else (train_bytes_least__dense if (num_moe_layers == 0) else minimum(train_bytes_least__dense, train_bytes_least__moe)))
                     train_bytes_least = float((maximum(((num_layers * train_bytes_least__layer) + body_stage_working_bytes_least), head_stage_working_bytes_least) * 0.999999999))
-                    if not (not (train_bytes_least > gpu_usable_bytes)):
+                    if not (not (train_bytes_least > train_usable_bytes)):
                         continue
                     attention_matmul_s = float((((activation_tokens * layer_matmul_flops_per_token) / train_matmul_flop_per_s) + (2.0 * train_gemm_overhead_s)))
                     dense_ffn_matmul_s = float((((activation_tokens * dense_ffn_flops_per_token) / train_matmul_flop_per_s) + (2.0 * train_gemm_overhead_s)))
@@ -422,7 +422,7 @@ def fastest_layout(
                         last_stage_bytes_least = float((last_stage_whole_bytes_least + (last_stage_shared_bytes_least / optimizer_shard_ranks)))
                         stages_bytes_least__first = minimum(first_stage_bytes_least, first_stage_bytes_fewer)
                         stages_bytes_least = float((maximum(maximum(stages_bytes_least__first, second_stage_bytes_least), last_stage_bytes_least) * 0.999999999))
-                        if not (not (stages_bytes_least > gpu_usable_bytes)):
+                        if not (not (stages_bytes_least > train_usable_bytes)):
                             continue
                         data_ranks = int((data_parallel * context_parallel))
                         data_domain_ranks = float(minimum((1.0 * data_ranks), maximum(1.0, (gpu_scaleup_domain / tensor_parallel))))
@@ -551,7 +551,7 @@ def fastest_layout(
                             last_stage_bytes_sharded = float((last_stage_whole_bytes_sharded + (last_stage_shared_bytes_sharded / optimizer_shard_ranks)))
                             sharded_bytes_least__first = minimum(first_stage_bytes_sharded, first_stage_bytes_sharded_fewer)
                             sharded_bytes_least = float((maximum(maximum(sharded_bytes_least__first, second_stage_bytes_sharded), last_stage_bytes_sharded) * 0.999999999))
-                            if not (not (sharded_bytes_least > gpu_usable_bytes)):
+                            if not (not (sharded_bytes_least > train_usable_bytes)):
                                 continue
                             first_stage_whole_bytes__working = (head_stage_working_bytes if (pipeline_parallel == 1) else body_stage_working_bytes)
                             last_stage_shared_bytes__head = (table_shared_bytes_per_param * head_params_per_gpu)
@@ -670,7 +670,7 @@ def fastest_layout(
                                 train_workspace_bytes = float(((train_workspace_bytes__beyond if train_workspace_bytes__ends else body_stage_working_bytes) + (0.0 * train_largest_stage)))
                                 train_bytes_per_gpu__states = ((train_weight_bytes + gradient_bytes) + optimizer_bytes)
                                 train_bytes_per_gpu = float((((train_bytes_per_gpu__states + activation_bytes) + train_logits_bytes) + train_workspace_bytes))
-                                train_fits = int((train_bytes_per_gpu <= gpu_usable_bytes))
+                                train_fits = int((train_bytes_per_gpu <= train_usable_bytes))
                                 if not train_fits:
                                     continue
                                 if train_step_s < least:

@@ -46,9 +46,9 @@ CONDITIONS = (  # those that begin with "not" follow from the last, and are know
     "num_gpus % (tensor_parallel * context_parallel) == 0",
     "pipeline_interleave == 1 or num_layers % (pipeline_parallel * pipeline_interleave) == 0",
     "data_parallel * micro_batch_size <= batch_sequences",
-    "not train_bytes_least > gpu_usable_bytes",
-    "not stages_bytes_least > gpu_usable_bytes",
-    "not sharded_bytes_least > gpu_usable_bytes",
+    "not train_bytes_least > train_usable_bytes",
+    "not stages_bytes_least > train_usable_bytes",
+    "not sharded_bytes_least > train_usable_bytes",
     "train_fits",
 )
 

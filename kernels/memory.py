@@ -59,5 +59,5 @@ def gpu_usable_bytes(
 
 @metric(unit="", source="arithmetic: the smallest whole number of GPUs whose usable memory holds everything")
 def min_gpus_to_serve(serve_bytes, gpu_usable_bytes):
-    """GPUs that hold one replica, weights and cache split evenly."""
-    return ceil(serve_bytes / max(1.0, gpu_usable_bytes))
+    """GPUs that hold one replica, weights and cache split evenly; inf where a GPU has no byte to spare for them."""
+    return ceil(serve_bytes / max(0.0, gpu_usable_bytes))

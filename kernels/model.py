@@ -24,6 +24,7 @@ from kernels import (
     precision,
     prefill,
     price,
+    prompt,
     quantisation,
     repetition,
     roofline,
@@ -65,7 +66,7 @@ MODULES = (
     *(training_stages, training_memory, training_overhead),
     *(train_rates, train_compute, train_elementwise, train_communication, train_layers),
     *(train_data_parallel, train_step),
-    *(roofline, collectives, decoding, prefill, serving),
+    *(roofline, collectives, decoding, prefill, prompt, serving),
     *(train_time, capacity, price, speculative, disaggregation, cost, energy, lifetime),
 )
 METRICS = [m for module in MODULES for m in metrics_of(module)]

@@ -67,11 +67,18 @@ def experts_read_per_pass(num_experts, experts_per_token, batch_size, prompt_tok
 
 @metric(unit="s", source=ROOFLINE)
 def prefill_compute_s(
-    weight_flops_per_token, batch_size, prompt_tokens, serve_tensor_parallel, serve_flop_per_s, engine_compute_factor
+    weight_flops_per_token,
+    batch_size,
+    prompt_tokens,
+    serve_tensor_parallel,
+    serve_peak_flop_per_s,
+    serve_flop_per_s,
+    engine_compute_factor,
 ):
     """Time of the products with weights of a prefill at the pace of dense ones, were the weights free to read."""
     flops = batch_size * prompt_tokens * weight_flops_per_token
-    return flops / (serve_tensor_parallel * serve_flop_per_s * engine_compute_factor)
+    pace = min(serve_peak_flop_per_s, serve_flop_per_s * engine_compute_factor)
+    return flops / (serve_tensor_parallel * pace)
 
 
 @metric(unit="s", source=RIDGE)

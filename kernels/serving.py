@@ -19,9 +19,9 @@ def decode_tokens_per_s_per_gpu(decode_tokens_per_s, serve_tensor_parallel):
 
 
 @metric(unit="s", source=f"{LOOP}; engine row: how many of the others are read first")
-def time_to_first_token_s(prefill_s, batch_size, engine_queue_share):
+def time_to_first_token_s(prompt_s, prefill_s, engine_queue_share):
     """Time from a prompt's arrival to its first token: its own reading, and that of those it waits for."""
-    return prefill_s * (1.0 + engine_queue_share * (batch_size - 1.0)) / batch_size
+    return prompt_s + engine_queue_share * (prefill_s - prompt_s)
 
 
 @metric(unit="s", source=f"{LOOP}; the prompts of the others are read between the steps of one's answer")

@@ -34,7 +34,10 @@ def assumed_mfu(gpu_train_mfu, train_mfu_factor, moe_mfu_factor, num_moe_layers)
 
 @metric(unit="", source=f"{PALM}; assumed, or timed under the layout that is given: parallelism")
 def mfu(parallelism, assumed_mfu, step_mfu):
-    """Share of the dense peak that training reaches, in model FLOPs."""
+    """Share of the dense peak that training reaches, in model FLOPs; over 1 if most of them are scores that are masked.
+
+    The full convention counts both halves of the square of scores, kernels compute one.
+    """
     return assumed_mfu if parallelism == "assumed" else step_mfu
 
 

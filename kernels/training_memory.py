@@ -10,7 +10,7 @@ from kernels.scalar import ceil, log
 
 ZERO = "Rajbhandari et al. 2019 (ZeRO), arXiv:1910.02054, figure 1 and table 1"
 KORTHIKANTI = "Korthikanti et al. 2022, arXiv:2205.05198"
-FIT = "arithmetic: usable memory as for serving, see the accelerator's row"
+FIT = "arithmetic: train_usable_bytes has to hold it"
 
 
 @metric(unit="", source="definition")
@@ -152,15 +152,21 @@ def train_largest_term(
     return 1 if train_weight_bytes == most else (2 if gradient_bytes == most else late)
 
 
+@metric(unit="byte", source="assumed planning rule: share of driver memory less a reserve, see the accelerator's row")
+def train_usable_bytes(gpu_memory_bytes, gpu_usable_memory_share, gpu_reserved_bytes):
+    """Bytes of one GPU that the tensors of a training step may take."""
+    return gpu_memory_bytes * gpu_usable_memory_share - gpu_reserved_bytes
+
+
 @metric(unit="", source=FIT)
-def train_fits(train_bytes_per_gpu, gpu_usable_bytes):
+def train_fits(train_bytes_per_gpu, train_usable_bytes):
     """1 when a GPU's usable memory holds a training step; what is not known does not fit."""
-    return train_bytes_per_gpu <= gpu_usable_bytes
+    return train_bytes_per_gpu <= train_usable_bytes
 
 
 @metric(unit="", source=f"{FIT}; stage by stage: whole + shared / ranks has to fit")
 def min_gpus_to_train(
-    gpu_usable_bytes,
+    train_usable_bytes,
     first_stage_whole_bytes,
     first_stage_shared_bytes,
     second_stage_whole_bytes,
@@ -177,9 +183,9 @@ def min_gpus_to_train(
     Replicas are added until what they share is small enough, all of them sharing; micro batches in flight are as many
     as now.
     """
-    first_room = gpu_usable_bytes - first_stage_whole_bytes
-    second_room = gpu_usable_bytes - second_stage_whole_bytes
-    last_room = gpu_usable_bytes - last_stage_whole_bytes
+    first_room = train_usable_bytes - first_stage_whole_bytes
+    second_room = train_usable_bytes - second_stage_whole_bytes
+    last_room = train_usable_bytes - last_stage_whole_bytes
     never = -log(0.0)
     first = (
         max(1.0, first_stage_shared_bytes) / first_room

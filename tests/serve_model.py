@@ -99,7 +99,7 @@ def prefill_s(v: Values) -> Array:
     tokens = v["batch_size"] * v["prompt_tokens"]
     passes = np.maximum(1.0, tokens / v["engine_chunk_tokens"])
     _, flop, attention = _pace(v)
-    flop = flop * v["engine_compute_factor"]
+    flop = np.minimum(v["serve_peak_flop_per_s"], flop * v["engine_compute_factor"])
     busy = _products(v, tokens, passes, flop, flop * v["engine_expert_compute_factor"])
     busy = busy + v["prefill_attention_flops"] / (v["serve_tensor_parallel"] * attention)
     busy = busy + passes * pass_collectives(v, tokens / passes)
