@@ -18,8 +18,8 @@ def decode(row: Row, figure: Figure, field: str) -> Figure:
     asks = [Ask("decode_step_s", _step(row, batch), replica.stage_gpus)]
     share = 0.0
     if row.text("scope") == "serving" and batch > 1:
-        asks.append(_prompt(row, row.amount("input_tokens"), batch - 1, replica.stage_gpus))
-        share = 1.0 / row.amount("output_tokens")
+        asks.append(_prompt(row, row.amount("input_tokens"), batch, replica.stage_gpus))
+        share = (1.0 - 1.0 / batch) / row.amount("output_tokens")  # as time_per_output_token_s has it
     return replace(
         figure,
         measured=figure.measured / 1e3 if field == "tpot_ms" else 1.0 / figure.measured,
