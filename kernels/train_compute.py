@@ -48,12 +48,12 @@ def routed_flops_per_token(experts_per_token, expert_matrix_params, tensor_paral
 @metric(
     unit="token", source="Dao et al. 2022, arXiv:2205.14135: kernels skip what the causal mask and windows leave out"
 )
-def attended_tokens(sequence_length, sliding_window, num_sliding_layers, num_layers, flash_attention):
-    """Tokens that one is multiplied with in attention, the mean over layers."""
+def attended_tokens(sequence_length, sliding_window, num_sliding_layers, num_softmax_layers, flash_attention):
+    """Tokens that one is multiplied with in softmax attention, the mean over its layers."""
     half = 0.5 * sequence_length
     windowed = sliding_window > 0 and sliding_window < sequence_length
     inside = sliding_window * (1.0 - 0.5 * sliding_window / sequence_length) if windowed else half
-    fused = half + (inside - half) * num_sliding_layers / num_layers
+    fused = half + (inside - half) * num_sliding_layers / max(1, num_softmax_layers)
     return fused if flash_attention else 1.0 * sequence_length
 
 

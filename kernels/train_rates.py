@@ -38,9 +38,10 @@ def train_matmul_flop_per_s(
     train_matmul_factor,
 ):
     """What large matmuls reach in the format that training is done in."""
-    eight = train_compute_format == "fp8" or train_compute_format == "int8"
+    four = train_compute_format == "fp4" or train_compute_format == "int4"
+    eight = train_compute_format == "fp8" or train_compute_format == "fp6" or train_compute_format == "int8"
     share = gpu_compute_share_8bit if eight else gpu_compute_share_16bit
-    low = gpu_compute_share_4bit if train_compute_format == "fp4" else share
+    low = gpu_compute_share_4bit if four else share
     return train_peak_flop_per_s * low * gpu_matmul_factor * train_matmul_factor
 
 
@@ -49,9 +50,10 @@ def train_gemm_overhead_s(
     train_compute_format, gpu_gemm_overhead_s_16bit, gpu_gemm_overhead_s_8bit, gpu_gemm_overhead_s_4bit
 ):
     """Time of one matmul beyond its FLOPs and bytes, in the format that training is done in."""
-    eight = train_compute_format == "fp8" or train_compute_format == "int8"
+    four = train_compute_format == "fp4" or train_compute_format == "int4"
+    eight = train_compute_format == "fp8" or train_compute_format == "fp6" or train_compute_format == "int8"
     low = gpu_gemm_overhead_s_8bit if eight else gpu_gemm_overhead_s_16bit
-    return gpu_gemm_overhead_s_4bit if train_compute_format == "fp4" else low
+    return gpu_gemm_overhead_s_4bit if four else low
 
 
 @metric(

@@ -13,12 +13,22 @@ def train_peak_flop_per_s(
     gpu_fp16_flop_per_s,
     gpu_bf16_flop_per_s,
     gpu_fp8_flop_per_s,
+    gpu_fp6_flop_per_s,
+    gpu_int8_flop_per_s,
     gpu_fp4_flop_per_s,
+    gpu_int4_flop_per_s,
 ):
     """Dense peak of one GPU in the format the training matmuls are done in."""
     wide = gpu_fp32_flop_per_s if train_compute_format == "fp32" else gpu_tf32_flop_per_s
     half = gpu_fp16_flop_per_s if train_compute_format == "fp16" else gpu_bf16_flop_per_s
-    low = gpu_fp8_flop_per_s if train_compute_format == "fp8" else gpu_fp4_flop_per_s
+    eight = (
+        gpu_int8_flop_per_s
+        if train_compute_format == "int8"
+        else (gpu_fp6_flop_per_s if train_compute_format == "fp6" else gpu_fp8_flop_per_s)
+    )
+    four = gpu_int4_flop_per_s if train_compute_format == "int4" else gpu_fp4_flop_per_s
+    is_eight = train_compute_format == "int8" or train_compute_format == "fp6" or train_compute_format == "fp8"
+    low = eight if is_eight else four
     high = half if train_compute_format == "fp16" or train_compute_format == "bf16" else low
     return wide if train_compute_format == "fp32" or train_compute_format == "tf32" else high
 

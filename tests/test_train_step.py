@@ -331,3 +331,27 @@ def test_experts_are_the_slower_the_narrower_they_are() -> None:
     assert share(8192, 8192) == pytest.approx(2 / 3, rel=1e-12)
     assert share(8192, 16384, tensor=2) == share(8192, 8192)
     assert share(1 << 20, 1 << 20) > 0.99
+
+
+@pytest.mark.parametrize("format_", ["fp8", "fp6", "int8", "fp4", "int4"])
+def test_the_peak_of_training_is_that_of_its_format(format_: str) -> None:
+    """On every GPU, and nan where a GPU lacks the format, whatever others it has."""
+    for gpu, record in catalogue.records("gpu").items():
+        peak = value("train_peak_flop_per_s", {"gpu": gpu, "train_compute_format": format_})
+        assert peak == pytest.approx(record.values.get(f"gpu_{format_}_flop_per_s", math.nan), nan_ok=True), gpu
+
+
+def test_windows_and_layers_without_softmax_are_counted_once() -> None:
+    """A quarter of the layers attends, all of them within a window: 4 d half-counted scores of its mean length."""
+    design: Design = {
+        "num_layers": 48,
+        "num_heads": 32,
+        "head_dim": 128,
+        "hidden_size": 4096,
+        "sequence_length": 131072,
+    }
+    design |= {"attention_kind": "hybrid", "linear_attention_kind": "lightning", "num_linear_layers": 36}
+    found = value("core_flops_per_token", design | {"num_sliding_layers": 12, "sliding_window": 1024})
+    assert found == pytest.approx(4 * 32 * 128 * 1024 * (1 - 0.5 * 1024 / 131072) * 12 / 48, rel=1e-12)
+    plain = value("core_flops_per_token", design)
+    assert plain == pytest.approx(4 * 32 * 128 * 131072 / 2 * 12 / 48, rel=1e-12)
