@@ -118,10 +118,17 @@ def decode_products_s(
     return sqrt(serve_dense_read_s * serve_dense_read_s + dense_s * dense_s) + experts
 
 
-@metric(unit="", source="ranks past the number of heads hold copies; all ranks of a group hold the latents of mla")
-def serve_cache_gpus(serve_attention_gpus, serve_attention_data_parallel, attention_kind, num_kv_heads):
+@metric(unit="", source="kernels/memory.py; a sequence lies in one group")
+def serve_cache_gpus(serve_tensor_parallel, serve_cache_ranks, serve_attention_data_parallel, batch_size):
     """GPUs that share the reading of the cache."""
-    return (1.0 if attention_kind == "mla" else min(serve_attention_gpus, num_kv_heads)) * serve_attention_data_parallel
+    return min(serve_tensor_parallel, serve_cache_ranks * min(serve_attention_data_parallel, batch_size))
+
+
+@metric(unit="", source="definition: a sequence lies in one group")
+def serve_attending_gpus(serve_tensor_parallel, serve_attention_data_parallel, batch_size):
+    """GPUs whose group has a sequence of the batch."""
+    groups = min(serve_attention_data_parallel, serve_tensor_parallel)
+    return serve_tensor_parallel * min(groups, batch_size) / groups
 
 
 @metric(unit="s", source=ROOFLINE)
@@ -131,12 +138,12 @@ def decode_cache_s(
     gpu_memory_byte_per_s,
     engine_cache_share,
     decode_attention_flops,
-    serve_tensor_parallel,
+    serve_attending_gpus,
     serve_attention_flop_per_s,
 ):
     """Time of attention in one decode step: reading the cache, or computing with it where that is more."""
     reading = decode_cache_bytes / (serve_cache_gpus * gpu_memory_byte_per_s * engine_cache_share)
-    return max(reading, decode_attention_flops / (serve_tensor_parallel * serve_attention_flop_per_s))
+    return max(reading, decode_attention_flops / (serve_attending_gpus * serve_attention_flop_per_s))
 
 
 @metric(unit="s", source="accelerator row, roofline_basis, and engine row; launches per layer as engines fuse them")

@@ -104,9 +104,9 @@ def prefill_products_s(
 
 
 @metric(unit="s", source=ROOFLINE)
-def prefill_attention_s(prefill_attention_flops, serve_tensor_parallel, serve_attention_flop_per_s):
+def prefill_attention_s(prefill_attention_flops, serve_attending_gpus, serve_attention_flop_per_s):
     """Time of the attention of a prefill."""
-    return prefill_attention_flops / (serve_tensor_parallel * serve_attention_flop_per_s)
+    return prefill_attention_flops / (serve_attending_gpus * serve_attention_flop_per_s)
 
 
 @metric(unit="s", source="kernels/collectives.py")

@@ -49,8 +49,10 @@ def prompt_products_s(
 @metric(unit="s", source=ROOFLINE)
 def prompt_s(
     prompt_products_s,
-    prefill_attention_s,
+    prefill_attention_flops,
     batch_size,
+    serve_attention_gpus,
+    serve_attention_flop_per_s,
     prompt_passes,
     serve_collectives_latency_s,
     serve_collective_s_per_token,
@@ -61,5 +63,6 @@ def prompt_s(
 ):
     """Time one replica takes to read one prompt while no other comes in."""
     collectives_s = prompt_passes * serve_collectives_latency_s + serve_collective_s_per_token * prompt_tokens
-    working = prompt_products_s + prefill_attention_s / batch_size + collectives_s
+    attention_s = prefill_attention_flops / batch_size / (serve_attention_gpus * serve_attention_flop_per_s)
+    working = prompt_products_s + attention_s + collectives_s
     return max(working, prompt_passes * num_layers * engine_prefill_layer_s) + engine_prefill_s

@@ -61,13 +61,10 @@ def serve_activation_bytes(
     return logits + min(engine_chunk_tokens, batch_size * max(1.0, prompt_tokens)) * serve_activation_bytes_per_token
 
 
-@metric(unit="byte", source="serve_activation_bytes with a chunk that is full; engines without chunks read what comes")
-def widest_activation_bytes(
-    serve_activation_bytes, engine_chunk_tokens, batch_size, prompt_tokens, serve_activation_bytes_per_token
-):
-    """What one rank sets aside for the widest pass there may be, however long prompts are."""
-    more = max(0.0, engine_chunk_tokens - batch_size * max(1.0, prompt_tokens))
-    return serve_activation_bytes + (more * serve_activation_bytes_per_token if engine_chunk_tokens < 1e9 else 0.0)
+@metric(unit="", source="engine row: an engine without chunks reads whatever comes in one pass")
+def widest_pass_tokens(engine_chunk_tokens):
+    """Tokens of the widest pass there may be, however long prompts are; 0 where that follows from the prompts."""
+    return 0.0 if engine_chunk_tokens >= 1e9 else engine_chunk_tokens  # nan stays nan
 
 
 @metric(unit="byte", source="engine row")

@@ -82,13 +82,20 @@ def _products(v: Values, tokens: Array, passes: Array, dense_flop: Array, expert
     return np.hypot(read, computed) + np.hypot(expert_read, tokens * routed / (gpus * expert_flop))
 
 
+def _attending(v: Values) -> Array:
+    """GPUs of the groups that have a sequence."""
+    groups = np.minimum(v["serve_attention_data_parallel"], v["serve_tensor_parallel"])
+    return v["serve_tensor_parallel"] / groups * np.minimum(groups, v["batch_size"])
+
+
 def decode_step_s(v: Values) -> Array:
     """Seconds of one step."""
     gpus, groups, batch = v["serve_tensor_parallel"], v["serve_attention_data_parallel"], v["batch_size"]
     _, flop, attention = _pace(v)
-    copies = np.where(v["kv_lora_rank"] > 0, 1, np.minimum(np.maximum(1.0, gpus / groups), v["num_kv_heads"]))
-    cache = v["decode_cache_bytes"] / (copies * groups * v["gpu_memory_byte_per_s"] * v["engine_cache_share"])
-    cache = np.maximum(cache, v["decode_attention_flops"] / (gpus * attention))
+    sharing = np.where(v["kv_lora_rank"] > 0, 1, np.minimum(np.maximum(1.0, gpus / groups), v["num_kv_heads"]))
+    sharing = np.minimum(gpus, sharing * np.minimum(groups, batch))
+    cache = v["decode_cache_bytes"] / (sharing * v["gpu_memory_byte_per_s"] * v["engine_cache_share"])
+    cache = np.maximum(cache, v["decode_attention_flops"] / (_attending(v) * attention))
     launches = v["num_layers"] * (v["gemms_per_layer"] * v["serve_gemm_overhead_s"] + v["engine_decode_layer_s"])
     launches = launches + v["engine_decode_step_s"] + v["engine_decode_sequence_s"] * batch / groups
     return _products(v, batch, 1.0, flop, flop) + cache + launches + pass_collectives(v, batch)
@@ -101,6 +108,6 @@ def prefill_s(v: Values) -> Array:
     _, flop, attention = _pace(v)
     flop = np.minimum(v["serve_peak_flop_per_s"], flop * v["engine_compute_factor"])
     busy = _products(v, tokens, passes, flop, flop * v["engine_expert_compute_factor"])
-    busy = busy + v["prefill_attention_flops"] / (v["serve_tensor_parallel"] * attention)
+    busy = busy + v["prefill_attention_flops"] / (_attending(v) * attention)
     busy = busy + passes * pass_collectives(v, tokens / passes)
     return np.maximum(busy, passes * v["num_layers"] * v["engine_prefill_layer_s"]) + v["engine_prefill_s"]
