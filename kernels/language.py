@@ -207,6 +207,8 @@ def _check_expression(node: ast.expr, known: set[str], roots: Mapping[str, int],
     if depth > DEEPEST:
         raise FormulaError(f"nested more than {DEEPEST} deep; name its parts")
     match node:
+        case ast.Constant(value=int() as whole) if abs(whole) >= 1 << 63:
+            raise FormulaError(f"{whole:g} has more digits than a whole number may have; write it as {float(whole)!r}")
         case ast.Constant(value=bool() | int() | float() | str()):
             return
         case ast.Name(id=name):

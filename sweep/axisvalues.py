@@ -59,10 +59,11 @@ def _stepped(value: dict[str, Any], kind: str, place: str, problem: Callable[[st
     if step == 0 or (stop - start) * step < 0:
         problem(f"{place}.step", repr(step), f"does not lead from {start} to {stop}")
         return []
-    count = math.floor((stop - start) / step * (1 + 1e-12)) + 1
-    if count > MOST:
-        problem(place, repr(value), f"{count:,} values; an axis holds at most {MOST:,}")
+    steps = (stop - start) / step * (1 + 1e-12)
+    if not steps < MOST:
+        problem(place, repr(value), f"{steps:,.0f} values and more; an axis holds at most {MOST:,}")
         return []
+    count = math.floor(steps) + 1
     return [start + step * i for i in range(count)]
 
 
@@ -78,6 +79,9 @@ def _spaced(
     if start == stop:
         problem(place, repr([start, stop]), "the ends are the same")
         return []
+    if not math.isfinite(stop - start):
+        problem(place, repr([start, stop]), "too far apart")
+        return []
     even = [start + (stop - start) * i / (points - 1) for i in range(points)]
     try:
         return [float(base) ** e for e in even] if base else [float(e) for e in even]
@@ -87,4 +91,9 @@ def _spaced(
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float64
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -26,6 +27,10 @@ SHORT = {
 }
 
 
+UNLIMITED = 1e6  # from which on the end of a range is not worth telling
+COLUMNS = ("design_id", "num_equal")  # of answers, beside metrics and inputs
+
+
 class Formulas(Collector):
     """Parses and checks formulas; what is wrong gathers in problems."""
 
@@ -41,7 +46,8 @@ class Formulas(Collector):
         metrics: list[Metric] = []
         texts = [g.formula if isinstance(g, OwnMetric) else g for g in own.values()]
         asked = elasticities.asked([*texts, *(text for _, text in derived.values())])
-        names = [*GRAPH.inputs, *GRAPH.metrics, *own, *asked]
+        names = [*GRAPH.inputs, *GRAPH.metrics, *catalogue.KINDS, *own, *asked]
+        taken = {n.lower(): n for n in (*GRAPH.inputs, *GRAPH.metrics, *catalogue.KINDS, *SHORT, *COLUMNS)}
         for name, given in own.items():
             stated = given if isinstance(given, OwnMetric) else OwnMetric(formula=given)
             if not name.isidentifier() or name in CALLS or name.startswith("_"):
@@ -50,8 +56,8 @@ class Formulas(Collector):
                 )
             elif name.startswith(elasticities.PREFIX):
                 self.problem(f"metrics.{name}", "", f"{name} can be had without stating it; give this one another name")
-            elif name in GRAPH or name in catalogue.KINDS or name in SHORT:
-                self.problem(f"metrics.{name}", "", f"{name} exists already; give this one another name")
+            elif (other := taken.setdefault(name.lower(), name)) is not name:  # SQL knows no capitals
+                self.problem(f"metrics.{name}", "", f"{other} exists already; give this one another name")
             elif (formula := self._formula(f"metrics.{name}", name, stated.formula)) is not None:
                 meaning = stated.meaning or f"{stated.formula}, as the spec states it"
                 metrics.append(Metric(name, stated.unit, "the spec", meaning, formula))
@@ -88,15 +94,12 @@ class Formulas(Collector):
     def conditions(
         self, graph: Graph, derived: Mapping[str, tuple[str, str]], where: Mapping[str, str]
     ) -> tuple[Condition, ...]:
-        """The conditions of a spec: that derived counts are counts, then its own."""
+        """The conditions of a spec: that derived inputs are what they may be, then its own."""
         conditions = []
         for name, (_, text) in derived.items():
             declared = graph.inputs.get(name)
-            if declared is not None and declared.kind == "int" and declared.formula is not None and not self.problems:
-                whole = f"({text}) % 1 == 0 and ({text}) >= {declared.low:g}"
-                formula = renamed(from_text(name, whole), SHORT)
-                label = f"{name} is a whole number of at least {declared.low:g}"
-                conditions.append(Condition(label, whole, formula, True, True))
+            if declared is not None and declared.formula is not None and not self.problems:
+                conditions += _within(declared, text)
         for label, text in where.items():
             condition = self.condition(graph, f'where."{label}"', label, text)
             if condition is not None:
@@ -169,6 +172,22 @@ class Formulas(Collector):
             if name in found["maximize"]:
                 self.problem("frontier", f'"{name}"', "cannot be minimised and maximised at once")
         return tuple(found["minimize"]), tuple(found["maximize"])
+
+
+def _within(declared: Input, text: str) -> list[Condition]:
+    """That a derived input is within what it may be; what is not known, which is nan, stays so."""
+    low, high = declared.low, declared.high
+    name, number = declared.name, f"({text})"
+    whole = [f"{number} % 1 == 0"] if declared.kind in ("int", "bool") else []
+    least = [f"{number} >= {low!r}" if whole else f"not {number} < {low!r}"] if low > -math.inf else []
+    most = [f"{number} <= {high!r}" if whole else f"not {number} > {high!r}"] if high < math.inf else []
+    if not (whole or least or most):
+        return []
+    written = " and ".join([*whole, *least, *most])
+    kind = "a whole number" if whole else "a number"
+    ends = f"from {low:g} to {high:g}" if high < UNLIMITED else f"of at least {low:g}"
+    label = f"{name} is 0 or 1" if declared.kind == "bool" else f"{name} is {kind} {ends}"
+    return [Condition(label, written, renamed(from_text(name, written), SHORT), True, True)]
 
 
 def record_words() -> list[Input]:

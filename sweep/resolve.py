@@ -22,6 +22,7 @@ from kernels.quantiles import quantile_of
 from sweep import layouts
 from sweep.errors import Problem, SpecError
 from sweep.formulas import SHORT, Formulas, following, on_inputs
+from sweep.overflow import overflows
 from sweep.space import Axis, Condition, Space, Written
 from sweep.spec import FrontierTable, Spec, find, parse
 from sweep.values import Values
@@ -75,6 +76,11 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
         formulas.problem("axes", "", 'a space has at least one axis, such as gpu = ["h100_sxm", "b200_sxm"]')
     if prod(len(axis) for axis in good) > LARGEST:
         formulas.problem("axes", "", f"their product is over 2**62 designs ({prod(map(len, good)):.3g})")
+    if not found:
+        written = [(f"metrics.{n}", graph.metrics[n].formula) for n in spec.metrics]
+        written += [(place, f) for n, (place, _) in derived.items() if (f := graph.inputs[n].formula) is not None]
+        written += [(f'where."{c.label}"', c.formula) for c in conditions if not c.is_inherent]
+        found += overflows(graph, good, given, written)
     if found:
         raise SpecError(name, found)
     space = Space(
@@ -154,7 +160,7 @@ def _check_twice(spec: Spec, formulas: Formulas, *tables: Mapping[str, tuple[str
                 formulas.problem(place, "", f"{name} is already set by {seen[name]}")
             seen[name] = place
     for short, name in SHORT.items():
-        for label, written in (("axes", spec.axes), ("fixed", spec.fixed)):
+        for label, written in (("axes", spec.axes), ("fixed", spec.fixed), ("derived", spec.derived)):
             if short in written and name in written:
                 formulas.problem(f"{label}.{short}", "", f"{short} is short for {name}, which is given too")
 
@@ -223,6 +229,9 @@ def narrow(
     space = replace(space, graph=formulas.elasticities(space.graph, asking, space.given))
     added = [formulas.condition(space.graph, "--where", text, text) for text in where]
     objectives = formulas.objectives(space.graph, FrontierTable(minimize=minimize, maximize=maximize))
+    if not formulas.problems:
+        asked = [("--where", c.formula) for c in added if c is not None]
+        formulas.problems += overflows(space.graph, space.axes, space.fixed, asked)
     if formulas.problems:
         raise SpecError("the command", formulas.problems)
     conditions = [replace(c, on_inputs=on_inputs(space.graph, c.formula)) for c in added if c is not None]

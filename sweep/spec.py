@@ -80,10 +80,18 @@ def parse(text: str, name: str) -> tuple[Spec, list[Problem]]:
             return Spec.model_validate(tables), list(problems.values())
         except ValidationError as error:
             for detail in error.errors():
+                if _is_of_the_other_form(detail):
+                    continue
                 path = _path(detail)
                 problem = _problem(detail, path)
                 problems.setdefault(problem.place, problem)
                 _remove(tables, path)
+
+
+def _is_of_the_other_form(detail: Any) -> bool:
+    """Whether it says that a metric written as a table is no text: what is wrong within the table is said too."""
+    place = detail["loc"]
+    return len(place) > 2 and place[0] == "metrics" and place[2] == "str" and isinstance(detail["input"], dict)
 
 
 def _path(detail: Any) -> list[str | int]:
@@ -110,10 +118,10 @@ def _problem(detail: Any, path: list[str | int]) -> Problem:
     """One mistake of shape in a person's words."""
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
     found = repr(detail["input"]) if not isinstance(detail["input"], dict) else ""
+    if path[0] == "metrics" and detail["type"] in ("extra_forbidden", "missing"):
+        return _of_metric(place, str(detail["loc"][-1]), detail["type"] == "missing")
     if detail["type"] == "extra_forbidden":
         keys = list(Spec.model_fields) if len(path) == 1 else list(FrontierTable.model_fields)
-        if path[0] == "metrics":
-            keys = list(OwnMetric.model_fields)
         hint = near(str(path[-1]), keys).removeprefix("; ") or f"it may be {', '.join(keys)}"
         if len(path) == 1 and not near(str(path[-1]), keys):
             hint += "; inputs go below [fixed] or [axes]"
@@ -121,3 +129,11 @@ def _problem(detail: Any, path: list[str | int]) -> Problem:
     if detail["type"].endswith("_type") and path[0] == "fixed":
         return Problem(place, found, "a number or a word is needed; several values make an axis, below [axes]")
     return Problem(place, found, detail["msg"][0].lower() + detail["msg"][1:])
+
+
+def _of_metric(place: str, key: str, is_missing: bool) -> Problem:
+    """A key of a metric that is not there, or that none has."""
+    if is_missing:
+        return Problem(place, "", f"a metric that is written as a table has a {key}")
+    keys = list(OwnMetric.model_fields)
+    return Problem(place, key, "not a key of a metric" + (near(key, keys) or f"; it may be {', '.join(keys)}"))

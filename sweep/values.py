@@ -23,6 +23,17 @@ LISTS = {"gpu": "gpus", "precision": "precisions", "kv_precision": "precisions",
          } | {kind.name: "corrections" for kind in catalogue.CORRECTIONS}  # fmt: skip
 
 
+LARGEST_COUNT = 2**53  # beyond which a float64 misses some
+
+
+def as_number(value: int | float) -> float:
+    """As a float64: inf where it is too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return -math.inf if value < 0 else math.inf
+
+
 def _quoted(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
@@ -132,7 +143,10 @@ class Values(Collector):
         if isinstance(value, str):
             self.problem(place, _quoted(shown), f"{name} takes a number")
             return None
-        number = float(value)
+        if isinstance(value, bool) and kind != "bool":
+            self.problem(place, repr(shown).lower(), f"{name} takes a number, not true or false")
+            return None
+        number = as_number(value)
         if math.isnan(number) and from_data:
             return number
         low, high = (declared.low, declared.high) if declared else (-math.inf, math.inf)
@@ -144,6 +158,9 @@ class Values(Collector):
             if name == "num_experts" and number == 0:
                 advice = "0 is not a count; a dense model is num_experts = 1"
             self.problem(place, _quoted(shown), advice)
+            return None
+        if kind != "float" and abs(number) > LARGEST_COUNT:  # of metrics, whose range is not declared
+            self.problem(place, _quoted(shown), f"{name} is a count, and none is beyond 2**53")
             return None
         return number if kind == "float" else int(number)
 

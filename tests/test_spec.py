@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sweep import catalogue
 from sweep.errors import SpecError
+from sweep.lazyframe import scan
 from sweep.resolve import load, loads, narrow, single
 from sweep.space import Space
 from sweep.spec import shipped
@@ -168,6 +169,25 @@ def test_short_names_work_everywhere() -> None:
         (f"[axes]\n{GPU}\n[frontier]\nminimize = ['loss_nats']\nmaximize = ['loss_nats']", "cannot be minimised and maximised at once"),
         (f"columns = ['los_nats']\n[axes]\n{GPU}", 'columns[0] "los_nats" neither a metric nor an input; did you mean "loss_nats"?'),
         (f"colums = ['loss_nats']\n[axes]\n{GPU}", 'colums  not a key of a spec; did you mean "columns"?'),
+        (f"[axes]\n{GPU}\n[metrics]\ncost = '1.0'\nCost = '2.0'", "metrics.Cost  cost exists already; give this one another name"),
+        (f"[axes]\n{GPU}\n[metrics]\nParams_Total = '1.0'", "params_total exists already; give this one another name"),
+        (f"[axes]\n{GPU}\n[metrics]\ndesign_id = '1.0'", "design_id exists already; give this one another name"),
+        (f"[axes]\n{GPU}\n[metrics]\nnum_equal = '1.0'", "num_equal exists already; give this one another name"),
+        (f"[axes]\n{GPU}\n[metrics]\na = {{ formula = '1.0', units = 'byte' }}", 'metrics.a units not a key of a metric; did you mean "unit"?'),
+        (f"[axes]\n{GPU}\n[metrics]\na = {{ unit = 'byte' }}", "metrics.a  a metric that is written as a table has a formula"),
+        (f"[axes]\n{GPU}\n[derived]\nL = '8'\nnum_layers = '16'", "derived.L  L is short for num_layers, which is given too"),
+        ("[axes]\nhidden_size = [true]", "axes.hidden_size[0] true hidden_size takes a number, not true or false"),
+        (f"[axes]\n{GPU}\n[fixed]\ntrain_tokens = true", "fixed.train_tokens true train_tokens takes a number, not true or false"),
+        (f"[axes]\nhidden_size = [{10**400}]", "hidden_size is a whole number"),
+        (f"[axes]\n{GPU}\n[fixed]\ntrain_tokens = {10**400}", "train_tokens lies between 1 and 1e+18"),
+        (f"[axes]\nhidden_size = {{ start = 0, stop = {10**400}, step = 1 }}", "a number is needed"),
+        ("[axes]\ntrain_tokens = { start = 0, stop = 1e308, step = 1e-308 }", "inf values and more; an axis holds at most 10,000,000"),
+        ("[axes]\nhidden_size = { start = -1.7e308, stop = 1.7e308, points = 5 }", "too far apart"),
+        (f"[axes]\nparams_total = [{10**24}]", "params_total is a count, and none is beyond 2**53"),
+        (f"[axes]\n{GPU}\n[where]\n'a' = 'params_total > {10**21}'", "1e+21 has more digits than a whole number may have; write it as 1e+21"),
+        (f"[axes]\n{GPU}\n[metrics]\na = 'params_total * params_total'", "may come to 5.67e+19, and a whole number ends at 9.22e18; write 1.0 * params_total * params_total"),
+        (f"[axes]\n{GPU}\n[where]\n'a' = 'hidden_size * {2**62} > 1'", 'where."a" "hidden_size * 4611686018427387904" may come to'),
+        (f"[axes]\n{GPU}\n[derived]\nnum_layers = '{' * '.join(['hidden_size'] * 6)} - 1'", "derived.num_layers"),
         ("[fixed]\ngpu = 't4'", "axes  a space has at least one axis"),
         ("[axes]\ntrain_tokens = { log10 = [10, 400], points = 3 }", "10 to that power is no number"),
         ("[axes]\ntrain_tokens = { start = 1, stop = 2, step = -1 }", "axes.train_tokens.step -1 does not lead from 1 to 2"),
@@ -290,3 +310,37 @@ def test_axes_that_contradict_each_other_leave_the_designs_that_do_not() -> None
     space = loads("[axes]\nnum_experts = [1, 4, 8]\nexperts_per_token = [1, 2, 8]")
     assert space.size == 9
     assert any("more experts" in condition.label for condition in space.conditions)
+
+
+def test_a_record_may_be_compared_in_any_formula() -> None:
+    text = f"[axes]\n{GPU}\n[metrics]\nx = \"1 if gpu == 't4' else 2\"\ny = 'batch_size'\n[derived]\nbatch_size = \"1 if gpu == 't4' else 2\""
+    found = scan(loads(text)).select("gpu", "x", "y").collect()
+    assert found["x"].to_list() == found["y"].to_list() == [1 if gpu == "t4" else 2 for gpu in found["gpu"]]
+
+
+@pytest.mark.parametrize(
+    ("derived", "kept"),
+    [
+        ("train_tokens = '20 * (hidden_size * 1e6 - 2e9)'", [2048, 4096]),
+        ("num_layers = 'hidden_size * 4'", [1024, 2048]),
+        ("num_layers = 'hidden_size - 1024'", [2048, 4096]),
+        ("ffn_gated = 'hidden_size / 1024 - 1'", [1024, 2048]),
+        ("ffn_gated = 'hidden_size > 2000'", [1024, 2048, 4096]),
+        ("output_token_share = 'hidden_size / 2048'", [1024, 2048]),
+    ],
+)
+def test_a_derived_input_lies_where_its_values_may(derived: str, kept: list[int]) -> None:
+    """As if it had been fixed: what it may not be is no design, and counted."""
+    space = loads(f"[axes]\nhidden_size = [1024, 2048, 4096]\ngpu = ['t4', 'h100_sxm']\n[derived]\n{derived}")
+    found = scan(space).select("hidden_size").collect()["hidden_size"]
+    assert sorted(set(found)) == kept
+
+
+def test_what_is_not_known_stays_in_a_derived_input() -> None:
+    """A price that a GPU has none of is nan, and its designs are kept."""
+    space = loads(
+        "[axes]\ngpu = 'all'\nhidden_size = [1024]\n[metrics]\ny = 'gpu_reserved_bytes'\n[derived]\ngpu_reserved_bytes = 'gpu_fp4_flop_per_s * 1e-9'"
+    )
+    found = scan(space).select("gpu", "y").collect()
+    assert len(found) == len(catalogue.records("gpu"))
+    assert found["y"].is_nan().any()
