@@ -11,6 +11,7 @@ stay those of the run: a condition of its spec is not asked again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from kernels.graph import Node
@@ -110,8 +111,21 @@ class _Macro:
     def _changed(self, name: str) -> str:
         value = f"given.{quoted(name)}"
         if self._is_changeable(name):
-            value = f"coalesce(cast({quoted(name)} as {TYPES[self.graph.kinds[name]]}), {value})"
+            value = f"coalesce({self._asked(name)}, {value})"
         return f"{value} as {_new(name)}"
+
+    def _asked(self, name: str) -> str:
+        """The value that is given for a name, or an error where an input may not have it; null where none is given."""
+        kind, declared, value = self.graph.kinds[name], self.graph.inputs.get(name), quoted(name)
+        taken = f"cast({value} as {TYPES[kind]})"
+        low, high = (declared.low, declared.high) if declared else (-math.inf, math.inf)
+        ends = [f"{value} < {low!r}"] * (low > -math.inf) + [f"{value} > {high!r}"] * (high < math.inf)
+        outside = [*ends, f"{value} % 1 <> 0"] if kind == "int" else ends
+        if kind not in ("int", "float") or not outside:
+            return taken
+        whole = "a whole number, " if kind == "int" else ""
+        said = f"{NAME}: {name} is {whole}at least {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+        return f"case when {' or '.join(outside)} then error({literal(said)}) else {taken} end"
 
     # ------------------------------------------------------------------------------------------ what follows
 
@@ -133,7 +147,7 @@ class _Macro:
             formula = to_sql(node.formula, self.graph.kinds, takes)
         formula = f"cast({formula} as {TYPES[node.kind]})"
         if self._is_changeable(node.name):
-            formula = f"coalesce(cast({quoted(node.name)} as {TYPES[node.kind]}), {formula})"
+            formula = f"coalesce({self._asked(node.name)}, {formula})"
         if node.name not in self.stored:
             return formula
         return f"case when {self._is_reached(node.name)} then {formula} else {stored} end"

@@ -160,6 +160,20 @@ def test_a_wrong_name_is_answered_with_the_right_one(run: Database) -> None:
         asked(run, "gpu_usd_per_hours := 2")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("batch_size := -1", "what_if: batch_size is a whole number, at least 1"),
+        ("batch_size := 2.5", "what_if: batch_size is a whole number, at least 1"),
+        ("output_token_share := 1.5", "what_if: output_token_share is at least 0 and at most 1"),
+        ("batch_size := batch_size - 1000", "what_if: batch_size is a whole number"),
+    ],
+)
+def test_a_value_that_an_input_may_not_have_is_refused(run: Database, change: str, message: str) -> None:
+    with pytest.raises(QueryError, match=message):
+        run.query(f"select sum(decode_tokens_per_s) from what_if({change})").pl()
+
+
 def test_a_space_that_was_never_written_answers_as_its_run(run: Database) -> None:
     with Database.open_space(loads(spec(STORED))) as virtual:
         for change in ("", "batch_size := 7", "hidden_size := 4096, gpu_usd_per_hour := 3"):
