@@ -211,7 +211,7 @@ class Database:
         except QueryError as error:
             from kernels.model import GRAPH
 
-            advice += misnamed(str(error), [column.name for column in self.columns], GRAPH.metrics)
+            advice += misnamed(str(error), [column.name for column in self.columns], GRAPH.metrics, GRAPH.inputs)
             raise QueryError("\n".join([str(error), *advice])) from None
         answer = Answer(self.wait, cursor, reader)
         self._open.add(answer)

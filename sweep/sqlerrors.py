@@ -36,10 +36,13 @@ def is_of_a_file(error: duckdb.Error) -> bool:
     return isinstance(error, kinds) or said is not None
 
 
-def misnamed(message: str, columns: Collection[str], metrics: Collection[str]) -> list[str]:
+def misnamed(
+    message: str, columns: Collection[str], metrics: Collection[str], inputs: Collection[str] = ()
+) -> list[str]:
     """A line with the column that was meant, where DuckDB knows no column of that name and may not know all.
 
-    metrics are names that a spec may have evaluated: what rows that are written lack, another run can hold.
+    metrics are names that a spec may have evaluated: what rows that are written lack, another run can hold. inputs are
+    all there are, those that are the same in every design too.
     """
     found = re.match(r'Referenced column "(\w+)" not found', message)
     if found is None:
@@ -48,6 +51,9 @@ def misnamed(message: str, columns: Collection[str], metrics: Collection[str]) -
     if name in metrics:
         lacked = f"{name} is a metric that these designs do not hold"
         return [f"{lacked}: ask their spec, which evaluates it, or a run with it among its columns"]
+    if name in inputs:
+        lacked = f"{name} is an input that these designs do not hold as a column"
+        return [f'{lacked}: columns = ["{name}", ...] or an axis of it in the spec makes it one']
     hint = near(name, columns) or near(name, metrics)
     return [f"{name} is not a column of designs{hint}"] if hint else []
 

@@ -160,6 +160,10 @@ def test_a_metric_that_a_run_lacks_is_told_from_a_name_that_is_wrong(kept: Datab
         assert name not in [column.name for column in kept.columns]
         with pytest.raises(QueryError, match=f"\n{name} is a metric that these designs do not hold: ask their spec"):
             kept.query(f"select {name} from designs")
+    with pytest.raises(
+        QueryError, match=r"\nbatch_size is an input that these designs do not hold as a column: columns ="
+    ):
+        kept.query("select batch_size from designs")
     for wrong, meant in (("los_nats", "loss_nats"), ("prefil_s", "prefill_s")):
         with pytest.raises(QueryError, match=f'{wrong} is not a column of designs; did you mean "{meant}"'):
             kept.query(f"select {wrong} from designs")
