@@ -5,6 +5,7 @@ takes its part to the other domains over its own network adapter.
 """
 
 from kernels.graph import metric
+from kernels.scalar import log
 
 ALPHA_BETA = "Hockney 1994, doi:10.1016/S0167-8191(06)80021-9; accelerator row, collective_basis"
 RING = "Thakur et al. 2005, doi:10.1177/1094342005051521: 2 (n - 1) / n of the bytes, reduce-scatter then all-gather"
@@ -38,7 +39,7 @@ def serve_collective_latency_s(
     within = gpu_collective_base_s + gpu_collective_hop_s * (min(serve_domain_gpus, collective_ring_gpus) - 1.0)
     between = scaleout_latency_s if serve_attention_gpus > serve_domain_gpus else 0.0
     fixed = engine_collective_factor * (within + between) if serve_attention_gpus > 1.0 else 0.0
-    return fixed + 0.0 * serve_attention_gpus
+    return log(-1.0) if serve_attention_gpus == -log(0.0) else fixed
 
 
 @metric(unit="s/byte", source=f"{RING}; {ALPHA_BETA}")

@@ -55,7 +55,7 @@ def test_with_conditions_designs_are_counted(sql: str) -> None:
         ("select count(*), max(hidden_size) from designs", 3),
         ("select count(distinct hidden_size) from designs", 2),
         ("select count(*) from designs limit 0", None),
-        ("select count(*) from designs group by hidden_size", 2),
+        ("select count(*) from designs group by hidden_size order by hidden_size", 2),
         ("select count(*) from designs group by all", 3),
         ("select count(*) from designs using sample 1 rows", 1),
         ("with designs as (select 1) select count(*) from designs", 1),
