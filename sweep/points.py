@@ -16,7 +16,7 @@ import numpy as np
 
 from kernels import elasticities
 from kernels.consistency import RULES, Rule
-from kernels.graph import Graph, GraphError, Metric, near
+from kernels.graph import Graph, GraphError, Input, Metric, near
 from kernels.model import GRAPH
 from sweep import catalogue, layouts
 from sweep.columns import DEFAULT_COLUMNS, declare
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Array = Any
+MOST = 2**53  # whole numbers are read as floats, which hold them one by one up to here
 
 
 _RULES = {f"_rule_{k}": rule for k, rule in enumerate(RULES)}
@@ -212,10 +213,10 @@ class _Reader:
         problems = []
         for name, value in self.given.items():
             if name in GRAPH.metrics:
-                try:
+                if why := _not_taken_as_is(name, value):
+                    problems.append(Problem(f"--set {name}", f'"{value}"', why))
+                else:
                     pinned[name] = float(value) if GRAPH.kinds[name] == "float" else int(float(value))
-                except ValueError:
-                    problems.append(Problem(f"--set {name}", f'"{value}"', f"{name} is a number"))
             elif name not in GRAPH.inputs and name not in catalogue.KINDS:
                 known = [*GRAPH.inputs, *catalogue.KINDS, *GRAPH.metrics]
                 problems.append(Problem(f"--set {name}", f'"{value}"', f"{name} is not known{near(name, known)}"))
@@ -288,7 +289,7 @@ class _Reader:
             numbers = series.cast(pl.Float64, strict=False)
             has = series.is_not_null().to_numpy()
         values = numbers.fill_null(float("nan")).to_numpy()
-        wrong = has & ~((values >= declared.low) & (values <= declared.high))
+        wrong = has & ~((values >= declared.low) & (values <= _most(declared)))
         if declared.kind != "float":
             wrong |= has & (values != np.floor(values))
         self._report(wrong, column, lambda row: _refused(name, series[row]))
@@ -349,12 +350,35 @@ def _refused(name: str, value: Any) -> str:
         number = float(value)
     except ValueError:
         return f"{name} takes a number, not {value!r}"
-    if declared.kind != "float" and number != np.floor(number):
+    if declared.kind != "float" and not number.is_integer():
         return f"{name} is a whole number, not {value}"
-    if not declared.low <= number <= declared.high:
-        upper = f" and at most {declared.high:g}" if declared.high < float("inf") else ""
+    most = _most(declared)
+    if not declared.low <= number <= most:
+        upper = f" and at most {_limit(most)}" if most < float("inf") else ""
         return f"{name} is at least {declared.low:g}{upper}, not {value}"
     return ""
+
+
+def _not_taken_as_is(name: str, value: Any) -> str:
+    """Why a metric cannot be given as this value, '' when it can."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return f"{name} is a number"
+    if GRAPH.kinds[name] == "float":
+        return ""
+    if not number.is_integer():
+        return f"{name} is a whole number"
+    return "" if abs(number) <= MOST else f"{name} is at most {_limit(MOST)}"
+
+
+def _most(declared: Input) -> float:
+    """The greatest value that an input takes."""
+    return declared.high if declared.kind == "float" else min(declared.high, MOST)
+
+
+def _limit(most: float) -> str:
+    return "2**53" if most == MOST else f"{most:g}"
 
 
 def _alike(cells: Mapping[str, _Cells], good: Array) -> list[Array]:

@@ -97,6 +97,11 @@ def test_a_mistake_ends_with_code_2_and_leaves_nothing(elsewhere: Path) -> None:
         (["frontier", "laptop", "--where", "serve_bytes"], "not a condition"),
         (["eval", "--set", "gpu=h100"], "not a known gpu"),
         (["eval", "--set", "hidden_size=-1"], "hidden_size is at least 1"),
+        (["eval", "--set", "ffn_size=inf"], "ffn_size is a whole number, not inf"),
+        (["eval", "--set", "ffn_size=9223372036854775807"], r"at most 2\*\*53"),
+        (["eval", "--set", "params_total=inf"], "params_total is a whole number"),
+        (["eval", "--set", "params_total=8.5"], "params_total is a whole number"),
+        (["eval", "--set", "params_total=1e30"], r"params_total is at most 2\*\*53"),
         (["eval", "--columns", "zzz"], "see `sweep list metrics`"),
         (["eval", "missing.csv"], "missing.csv"),
         (["explain", "laptop", "99999999"], "the space has ids 0 to 12635"),
@@ -144,6 +149,18 @@ def test_eval_names_a_row_it_cannot_evaluate_and_loses_no_other(elsewhere: Path)
     assert strict.returncode == 2
     assert "line 3" in strict.stderr
     assert not (elsewhere / "out.csv").exists()
+
+
+@pytest.mark.parametrize("cell", ["inf", "1e30", "1e19", str(2**63 - 1), str(2**53 + 2)])
+def test_eval_refuses_a_count_that_is_no_exact_whole_number(elsewhere: Path, cell: str) -> None:
+    """As text and as a number; the row beside it, at the limit, is evaluated."""
+    frame = pl.DataFrame({"model": ["gpt2", "gpt2"], "ffn_size": [cell, str(2**53)]})
+    frame.write_csv("in.csv")
+    frame.with_columns(pl.col("ffn_size").cast(pl.Float64)).write_parquet("in.parquet")
+    for name in ("in.csv", "in.parquet"):
+        done = CliRunner().invoke(cli, ["eval", name, "--columns", "ffn_size", "-o", "out.parquet"])
+        assert pl.read_parquet("out.parquet")["ffn_size_computed"].to_list() == [None, 2**53]
+        assert "1: ffn_size: " in done.stderr or "2: ffn_size: " in done.stderr
 
 
 def test_eval_reads_a_pipe() -> None:
