@@ -167,7 +167,8 @@ _WRITERS: dict[str, Callable[[Source, IO[bytes], Sequence[Column]], int]] = {
 def read(path: Path | None) -> pl.DataFrame:
     """A table of designs: CSV (- is standard input), Parquet or a workbook's first sheet; one design when None.
 
-    The cells of a CSV stay the text they are, so that a column we do not read comes out as it went in.
+    The cells of a CSV stay the text they are, so that a column we do not read comes out as it went in. SweepError for a
+    file that cannot be read, and for two columns of the same input.
     """
     import polars as pl
 
@@ -175,17 +176,34 @@ def read(path: Path | None) -> pl.DataFrame:
         return pl.DataFrame(height=1)
     try:
         if str(path) == "-":
-            return pl.read_csv(sys.stdin.buffer.read(), infer_schema=False)
+            return _csv(sys.stdin.buffer.read(), "standard input")
         match path.suffix.lower():
             case ".parquet":
                 return pl.read_parquet(path)
             case ".xlsx":
                 return _first_sheet(path)
             case ".csv":
-                return pl.read_csv(path, infer_schema=False)
+                return _csv(path, str(path))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SweepError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
     raise SweepError(f"{path}: designs come as .csv, .parquet or .xlsx, or as CSV from standard input with -")
+
+
+def _csv(source: Path | bytes, name: str) -> pl.DataFrame:
+    """A CSV, all cells text."""
+    import polars as pl
+
+    frame = pl.read_csv(source, infer_schema=False)
+    first = pl.read_csv(source, infer_schema=False, has_header=False, n_rows=1, encoding="utf8-lossy")
+    _check_headers(first, name)
+    return frame
+
+
+def _check_headers(first: pl.DataFrame, name: str) -> None:
+    """SpecError when the first row of a table names an input twice: a frame has the second under another name."""
+    from sweep import headers
+
+    headers.inputs([header for header in first.row(0) if header] if len(first) else [], name)
 
 
 def _first_sheet(path: Path) -> pl.DataFrame:
@@ -194,9 +212,12 @@ def _first_sheet(path: Path) -> pl.DataFrame:
     import polars as pl
 
     try:
-        frame = fastexcel.read_excel(str(path)).load_sheet(0).to_polars()
+        book = fastexcel.read_excel(str(path))
+        frame = book.load_sheet(0).to_polars()
+        first = book.load_sheet(0, header_row=None, n_rows=1, dtypes="string").to_polars()
     except fastexcel.FastExcelError as error:
         raise SweepError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+    _check_headers(first, str(path))
     columns = []
     for series in frame:
         if series.dtype.is_float():

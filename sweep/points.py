@@ -1,8 +1,8 @@
 """Designs given as rows of a table: the same rows out, in the same order, with metrics added.
 
 A column named after an input, or after a kind of record (``gpu``, ``model``, ...), is read; every other column passes
-through untouched. An empty cell takes its default. A row that cannot be evaluated keeps its place with empty metrics
-and is reported; the others are not lost.
+through untouched. Two columns of the same input are an error. An empty cell takes its default. A row that cannot be
+evaluated keeps its place with empty metrics and is reported; the others are not lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kernels import elasticities
 from kernels.consistency import RULES, Rule
 from kernels.graph import Graph, GraphError, Input, Metric, near
 from kernels.model import GRAPH
-from sweep import catalogue, layouts
+from sweep import catalogue, headers, layouts
 from sweep.columns import DEFAULT_COLUMNS, declare
 from sweep.errors import Problem, SpecError
 from sweep.execute import Evaluator, each, rows
@@ -81,7 +81,9 @@ def evaluate_rows(
     import polars as pl
 
     wanted = known_columns([SHORT.get(c, c) for c in (columns or DEFAULT_COLUMNS)])
-    reader = _Reader(frame, {SHORT.get(k, k): v for k, v in (given or {}).items()})
+    given = given or {}
+    headers.inputs(given, "--set")
+    reader = _Reader(frame, {SHORT.get(k, k): v for k, v in given.items()})
     cells, pinned = reader.read()
     good = np.flatnonzero(~reader.bad)
     words = GRAPH.words
@@ -163,6 +165,7 @@ class _Reader:
     def __init__(self, frame: pl.DataFrame, given: Mapping[str, Any]) -> None:
         self.frame = frame
         self.given = given
+        self.columns = headers.inputs(frame.columns)
         self.rows = len(frame)
         self.bad = np.zeros(self.rows, bool)
         self.reports: list[BadRow] = []
@@ -173,13 +176,12 @@ class _Reader:
         pinned = self._check_given()
         records: dict[str, _Cells] = {}
         explicit: dict[str, _Cells] = {}
-        for column in self.frame.columns:
-            name = SHORT.get(column, column)
+        for name, column in self.columns.items():
             if name in self.given:
                 continue
             if name in catalogue.KINDS:
                 records |= self._records(name, self._ids(name, column))
-            elif name in GRAPH.inputs:
+            else:
                 explicit[name] = self._numbers(name, column)
         for name, value in self.given.items():
             if name in catalogue.KINDS:
@@ -304,10 +306,10 @@ class _Reader:
         if kind == "model":  # a name that we do not know is a label where the row describes the model itself
             described = np.ones(self.rows, bool)
             for needed in ("hidden_size", "num_layers", "vocab_size"):
-                if needed not in self.frame.columns:
+                if needed not in self.columns:
                     described[:] = False
                 else:
-                    described &= np.array([v is not None for v in self._text(needed)], bool)
+                    described &= np.array([v is not None for v in self._text(self.columns[needed])], bool)
             wrong &= ~described
         self._report(
             wrong, kind, lambda row: f"{ids[row]!r} is not a known {kind}{catalogue.nearest(kind, str(ids[row]))}"

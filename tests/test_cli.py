@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import polars as pl
 import pytest
+import xlsxwriter
 from click.testing import CliRunner
 
 from sweep.cli import COMMANDS, cli
@@ -102,6 +103,7 @@ def test_a_mistake_ends_with_code_2_and_leaves_nothing(elsewhere: Path) -> None:
         (["eval", "--set", "params_total=inf"], "params_total is a whole number"),
         (["eval", "--set", "params_total=8.5"], "params_total is a whole number"),
         (["eval", "--set", "params_total=1e30"], r"params_total is at most 2\*\*53"),
+        (["eval", "--set", "d=64", "--set", "hidden_size=64"], "d and hidden_size +both are hidden_size"),
         (["eval", "--columns", "zzz"], "see `sweep list metrics`"),
         (["eval", "missing.csv"], "missing.csv"),
         (["explain", "laptop", "99999999"], "the space has ids 0 to 12635"),
@@ -161,6 +163,43 @@ def test_eval_refuses_a_count_that_is_no_exact_whole_number(elsewhere: Path, cel
         done = CliRunner().invoke(cli, ["eval", name, "--columns", "ffn_size", "-o", "out.parquet"])
         assert pl.read_parquet("out.parquet")["ffn_size_computed"].to_list() == [None, 2**53]
         assert "1: ffn_size: " in done.stderr or "2: ffn_size: " in done.stderr
+
+
+@pytest.mark.parametrize("headers", [("hidden_size", "hidden_size"), ("d", "hidden_size"), ("GPU", " gpu")])
+def test_eval_refuses_two_columns_of_the_same_input(elsewhere: Path, headers: tuple[str, str]) -> None:
+    """One header twice too, which a frame has under another name the second time."""
+    (elsewhere / "in.csv").write_text(",".join(headers) + "\n64,128\n")
+    with xlsxwriter.Workbook("in.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, headers)
+        sheet.write_row(1, 0, [64, 128])
+    for name in ("in.csv", "in.xlsx"):
+        with pytest.raises(SpecError, match=f"{headers[0]} and {headers[1].strip()} +both are"):
+            invoke("eval", name)
+    piped = CliRunner().invoke(cli, ["eval", "-"], input=(elsewhere / "in.csv").read_bytes())
+    assert isinstance(piped.exception, SpecError)
+    if headers[0] != headers[1]:
+        pl.DataFrame(dict(zip(headers, [[64], [128]], strict=True))).write_parquet("in.parquet")
+        with pytest.raises(SpecError, match="both are"):
+            invoke("eval", "in.parquet")
+
+
+def test_a_setting_is_given_once() -> None:
+    for command in ("eval", "explain"):
+        with pytest.raises(click.BadParameter, match="num_layers is given twice"):
+            invoke(command, "--set", "num_layers=2", "--set", "num_layers=3")
+
+
+def test_eval_reads_a_header_without_the_spaces_around_it(elsewhere: Path) -> None:
+    (elsewhere / "in.csv").write_text("model, ffn_size\nllama-3.1-8b,\nmine,1024\n")
+    out = invoke("eval", "in.csv", "--set", "model=llama-3.1-8b", "--columns", "ffn_size", "--format", "csv")
+    assert out == "model, ffn_size,ffn_size\nllama-3.1-8b,,14336\nmine,1024,1024\n"
+
+
+def test_a_model_that_is_not_known_is_a_label_of_a_row_that_says_what_it_is(elsewhere: Path) -> None:
+    """Under short names too."""
+    (elsewhere / "in.csv").write_text("model,d,L,V\nmine,64,2,100\n")
+    assert invoke("eval", "in.csv", "--columns", "hidden_size", "--format", "csv").endswith("mine,64,2,100,64\n")
 
 
 def test_eval_reads_a_pipe() -> None:

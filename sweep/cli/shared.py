@@ -70,12 +70,14 @@ def open_database(name: str, unsafe: bool = False, memory: str | None = None) ->
 
 
 def settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    """--set name=value, parsed."""
-    given = {}
+    """--set name=value, parsed; no name twice."""
+    given: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise click.BadParameter(f"{pair!r} is not name=value", param_hint="--set")
+        if name.strip() in given:
+            raise click.BadParameter(f"{name.strip()} is given twice", param_hint="--set")
         given[name.strip()] = value.strip()
     return given
 
