@@ -202,6 +202,37 @@ def test_a_model_that_is_not_known_is_a_label_of_a_row_that_says_what_it_is(else
     assert invoke("eval", "in.csv", "--columns", "hidden_size", "--format", "csv").endswith("mine,64,2,100,64\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"hidden_size;num_layers\n64;2\n", "separated by commas"),
+        (b"hidden_size\tnum_layers\n64\t2\n", "separated by commas"),
+        ("hidden_size,num_layers\n64,2\n".encode("utf-16"), "UTF-8"),
+        (b"label,owner\na,b\n", "sweep list inputs"),
+        (b"label,hiden_size\na,64\n", "hidden_size"),
+    ],
+    ids=["semicolons", "tabs", "utf-16", "labels", "near miss"],
+)
+def test_eval_says_that_no_column_is_an_input(elsewhere: Path, text: bytes, message: str) -> None:
+    """An error, unless --set says what the rows are: a table may hold labels only."""
+    (elsewhere / "in.csv").write_bytes(text)
+    with pytest.raises(SweepError, match=f"in.csv: none of its columns is an input(?s:.*){message}"):
+        invoke("eval", "in.csv", "--columns", "params_total")
+    done = CliRunner().invoke(cli, ["eval", "in.csv", "--columns", "params_total", "--set", "model=gpt2"])
+    assert done.exit_code == 0
+    assert message in done.stderr
+
+
+def test_eval_names_the_columns_that_are_almost_inputs(elsewhere: Path) -> None:
+    """Not those that are nowhere near, are metrics, or stand beside the input they are called like."""
+    (elsewhere / "in.csv").write_text("hiden_size,Num_Layers,gpu,gpus,label,params_total\n64,2,t4,8,a,1\n")
+    done = CliRunner().invoke(cli, ["eval", "in.csv", "--columns", "params_head"])
+    assert done.stderr.splitlines() == [
+        'in.csv: hiden_size is no input; did you mean "hidden_size"? it is passed through',
+        'in.csv: Num_Layers is no input; did you mean "num_layers"? it is passed through',
+    ]
+
+
 def test_eval_reads_a_pipe() -> None:
     done = sweep("eval", "-", "--columns", "params_total", "--format", "csv", stdin="model\nllama-3.1-70b\n")
     assert done.stdout == "model,params_total\nllama-3.1-70b,70553706496\n"

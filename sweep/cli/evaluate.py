@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -29,7 +30,8 @@ def eval_command(
         sweep eval --set model=llama-3.1-8b --set gpu=h100_sxm --columns params_total,serve_bytes
         sweep eval designs.csv --columns params_total,loss_nats -o evaluated.csv
 
-    POINTS is a CSV, Parquet or XLSX file, or - for CSV from standard input. Columns that are not inputs pass through.
+    POINTS is a CSV, Parquet or XLSX file, or - for CSV from standard input. Columns that are not inputs pass through; a
+    table without any is an error, unless --set describes the designs.
     What follows from a scaling law comes with two columns that say whether and how far it is extrapolated.
     """
     from sweep import files, tables
@@ -45,6 +47,8 @@ def eval_command(
     graph = graph_of(known_columns(known))
     if names and leans_on_law(graph, known, given):
         names += [mark for mark in MARKS if mark not in names]
+    if points is not None:
+        _tell_what_is_not_read(points, frame.columns, bool(given))
     result, bad = evaluate_rows(frame, names, given)
     first_line = 2 if points is not None and points.suffix.lower() != ".parquet" else 1
     lines = [f"line {b.row + first_line}: {b.column}: {b.reason}" for b in bad]
@@ -66,3 +70,18 @@ def eval_command(
         evaluated = len(result) - len(lines)
         click.echo(f"{points}: {len(lines)} of {len(result)} rows were not evaluated\n  {shown}", err=True)
         click.echo(f"{evaluated} rows were evaluated; the others kept their place with empty metrics", err=True)
+
+
+def _tell_what_is_not_read(points: Path, columns: Sequence[str], settings_given: bool) -> None:
+    """Say which columns are almost inputs; SweepError when nothing says what the designs are."""
+    from sweep import headers
+    from sweep.errors import SweepError
+
+    almost = headers.near_misses(columns)
+    has_inputs = bool(headers.inputs(columns))
+    if not has_inputs and not settings_given:
+        raise SweepError("\n  ".join([f"{points}: {headers.none_of(columns)}", *almost]))
+    for line in almost:
+        click.echo(f"{points}: {line} it is passed through", err=True)
+    if not has_inputs:
+        click.echo(f"{points}: {headers.none_of(columns)}", err=True)
