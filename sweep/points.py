@@ -242,9 +242,13 @@ class _Reader:
         self.bad |= wrong
 
     def _text(self, column: str) -> Array:
+        """The cells of a column as text without spaces around it, None where there is nothing."""
         import polars as pl
 
-        text = self.frame[column].cast(pl.String).str.strip_chars()
+        series = self.frame[column]
+        if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+            return np.array([None if v is None else str(v) for v in series.to_list()], object)
+        text = series.cast(pl.String).str.strip_chars()
         return np.array([None if v == "" else v for v in text.to_list()], object)
 
     def _ids(self, kind: str, column: str) -> Array:
@@ -282,19 +286,20 @@ class _Reader:
             self._report(wrong, column, lambda row: _refused(name, text[row]))
             return _Cells(np.array([codes.get(v, 0) for v in text], np.int64), has & ~wrong)
         series = self.frame[column]
-        if series.dtype == pl.String:
-            blank = series.str.strip_chars().replace("", None)
-            blank = blank.replace({"true": "1", "false": "0", "True": "1", "False": "0"})
-            numbers = blank.cast(pl.Float64, strict=False)
-            has = blank.is_not_null().to_numpy()
-        else:
+        if series.dtype in (pl.String, pl.Categorical, pl.Enum):
+            series = series.cast(pl.String).str.strip_chars().replace("", None)
+            series = series.replace({"true": "1", "false": "0", "True": "1", "False": "0"})
             numbers = series.cast(pl.Float64, strict=False)
-            has = series.is_not_null().to_numpy()
+        elif series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null):
+            numbers = series.cast(pl.Float64)
+        else:  # dates would be days since 1970
+            numbers = pl.Series([None] * self.rows, dtype=pl.Float64)
+        has = series.is_not_null().to_numpy()
         values = numbers.fill_null(float("nan")).to_numpy()
         wrong = has & ~((values >= declared.low) & (values <= _most(declared)))
         if declared.kind != "float":
             wrong |= has & (values != np.floor(values))
-        self._report(wrong, column, lambda row: _refused(name, series[row]))
+        self._report(wrong, column, lambda row: _refused_cell(name, series.slice(row, 1).to_list()[0]))
         has = has & ~wrong
         kind = np.float64 if declared.kind == "float" else np.int64
         return _Cells(np.where(has, values, 0).astype(kind), has)
@@ -350,8 +355,8 @@ def _refused(name: str, value: Any) -> str:
         )
     try:
         number = float(value)
-    except ValueError:
-        return f"{name} takes a number, not {value!r}"
+    except (TypeError, ValueError):
+        return _no_number(name, value)
     if declared.kind != "float" and not number.is_integer():
         return f"{name} is a whole number, not {value}"
     most = _most(declared)
@@ -359,6 +364,16 @@ def _refused(name: str, value: Any) -> str:
         upper = f" and at most {_limit(most)}" if most < float("inf") else ""
         return f"{name} is at least {declared.low:g}{upper}, not {value}"
     return ""
+
+
+def _refused_cell(name: str, value: Any) -> str:
+    """Why an input does not take a cell, some of which are numbers to Python only, such as 1_000."""
+    return _refused(name, value) or _no_number(name, value)
+
+
+def _no_number(name: str, value: Any) -> str:
+    """A number is needed; text and bytes are shown as such, other values as they are written."""
+    return f"{name} takes a number, not {repr(value) if isinstance(value, str | bytes) else value}"
 
 
 def _not_taken_as_is(name: str, value: Any) -> str:

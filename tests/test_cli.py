@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import time
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -231,6 +232,56 @@ def test_eval_names_the_columns_that_are_almost_inputs(elsewhere: Path) -> None:
         'in.csv: hiden_size is no input; did you mean "hidden_size"? it is passed through',
         'in.csv: Num_Layers is no input; did you mean "num_layers"? it is passed through',
     ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        (date(2026, 1, 2), "takes a number, not 2026-01-02"),
+        (datetime(2026, 1, 2, 3), "takes a number, not 2026-01-02 03:00:00"),
+        ([64], r"takes a number, not \[64\]"),
+        ({"a": 64}, "takes a number, not {'a': 64}"),
+        (b"64", "takes a number, not b'64'"),
+        ("1_000", "takes a number, not '1_000'"),
+        ("６４", "takes a number, not '６４'"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_eval_refuses_a_cell_that_is_no_number(elsewhere: Path, cell: object, reason: str) -> None:
+    pl.DataFrame({"hidden_size": [None, cell], "num_layers": 2}).write_parquet("in.parquet")
+    done = CliRunner().invoke(cli, ["eval", "in.parquet", "--columns", "num_layers", "-o", "out.parquet"])
+    assert re.search(f"line 2: hidden_size: hidden_size {reason}", done.stderr)
+    assert pl.read_parquet("out.parquet")["num_layers_computed"].to_list() == [2, None]
+
+
+def test_eval_refuses_a_date_in_a_workbook(elsewhere: Path) -> None:
+    pl.DataFrame({"hidden_size": [date(2026, 1, 2)], "gpu": "t4"}).write_excel("in.xlsx")
+    done = CliRunner().invoke(cli, ["eval", "in.xlsx", "--columns", "params_total"])
+    assert "line 2: hidden_size: hidden_size takes a number, not 2026-01-02" in done.stderr
+
+
+@pytest.mark.parametrize("cell", [["t4"], {"a": "t4"}, b"\xff", date(2026, 1, 2)], ids=lambda v: type(v).__name__)
+def test_eval_refuses_a_cell_that_is_no_word(elsewhere: Path, cell: object) -> None:
+    for column, reason in (("gpu", "is not a known gpu"), ("norm_kind", "is not a word that norm_kind takes")):
+        pl.DataFrame({column: [None, cell]}).write_parquet("in.parquet")
+        done = CliRunner().invoke(cli, ["eval", "in.parquet", "--columns", "params_total"])
+        assert done.exit_code == 0
+        assert f"line 2: {column}: " in done.stderr
+        assert reason in done.stderr
+
+
+def test_eval_reads_categories_as_the_words_they_are(elsewhere: Path) -> None:
+    """Numbers among them too, whose place among the categories is another."""
+    words = {"gpu": ["t4", None, "h100_sxm"], "norm_kind": ["layernorm", "rmsnorm", None], "ffn_size": ["8", "7", None]}
+    pl.DataFrame(words, schema=dict.fromkeys(words, pl.Categorical)).write_parquet("in.parquet")
+    pl.DataFrame(words).write_csv("in.csv")
+    for name in ("in.csv", "in.parquet"):
+        invoke("eval", name, "--columns", "params_total,gpu_memory_bytes", "-o", f"{name}.parquet")
+    found = [
+        pl.read_parquet(f"{name}.parquet")["params_total", "gpu_memory_bytes"] for name in ("in.csv", "in.parquet")
+    ]
+    assert found[0].equals(found[1])
+    assert found[0]["params_total"].n_unique() == 3
 
 
 def test_eval_reads_a_pipe() -> None:
