@@ -18,7 +18,7 @@ from kernels import elasticities
 from kernels.consistency import RULES, Rule
 from kernels.graph import Graph, GraphError, Input, Metric, near
 from kernels.model import GRAPH
-from sweep import catalogue, headers, layouts
+from sweep import catalogue, headers, layouts, truth
 from sweep.columns import DEFAULT_COLUMNS, declare
 from sweep.errors import Problem, SpecError
 from sweep.execute import Evaluator, each, rows
@@ -81,7 +81,7 @@ def evaluate_rows(
     import polars as pl
 
     wanted = known_columns([SHORT.get(c, c) for c in (columns or DEFAULT_COLUMNS)])
-    given = given or {}
+    given = truth.numbered(given or {})
     headers.inputs(given, "--set")
     reader = _Reader(frame, {SHORT.get(k, k): v for k, v in given.items()})
     cells, pinned = reader.read()
@@ -288,7 +288,7 @@ class _Reader:
         series = self.frame[column]
         if series.dtype in (pl.String, pl.Categorical, pl.Enum):
             series = series.cast(pl.String).str.strip_chars().replace("", None)
-            series = series.replace({"true": "1", "false": "0", "True": "1", "False": "0"})
+            series = series.replace(truth.NUMBERS) if declared.kind == "bool" else series
             numbers = series.cast(pl.Float64, strict=False)
         elif series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null):
             numbers = series.cast(pl.Float64)

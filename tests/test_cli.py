@@ -284,6 +284,28 @@ def test_eval_reads_categories_as_the_words_they_are(elsewhere: Path) -> None:
     assert found[0]["params_total"].n_unique() == 3
 
 
+@pytest.mark.parametrize(("yes", "no"), [("true", "false"), ("True", "False"), ("TRUE", "FALSE"), ("1", "0")])
+def test_a_truth_value_is_given_as_people_write_it(elsewhere: Path, yes: str, no: str) -> None:
+    """By --set, in a CSV and as the text of a workbook; no other input takes one."""
+    pl.DataFrame({"model": "llama-3.1-8b", "ffn_gated": [yes, no]}).write_csv("in.csv")
+    pl.DataFrame({"model": "llama-3.1-8b", "ffn_gated": [yes, no]}).write_excel("in.xlsx")
+    for name in ("in.csv", "in.xlsx"):
+        invoke("eval", name, "--columns", "params_total", "-o", "out.parquet")
+        gated, plain = pl.read_parquet("out.parquet")["params_total"]
+        assert gated == 8_030_261_248
+        assert gated - plain == 32 * 4096 * 14_336
+    sets = ["--set", "model=llama-3.1-8b", "--set", f"ffn_gated={no}"]
+    assert str(plain) in invoke("eval", *sets, "--columns", "params_total", "--format", "csv")
+    assert f"params_total = {plain}" in invoke("explain", *sets, "--metric", "params_total").replace(",", "")
+    if not yes.isdigit():
+        with pytest.raises(SpecError, match="hidden_size takes a number"):
+            invoke("eval", "--set", f"hidden_size={yes}")
+        with pytest.raises(SpecError, match="hidden_size takes a number"):
+            invoke("explain", "--set", f"hidden_size={yes}")
+        (elsewhere / "counts.csv").write_text(f"hidden_size\n{yes}\n")
+        assert "takes a number" in CliRunner().invoke(cli, ["eval", "counts.csv"]).stderr
+
+
 def test_eval_reads_a_pipe() -> None:
     done = sweep("eval", "-", "--columns", "params_total", "--format", "csv", stdin="model\nllama-3.1-70b\n")
     assert done.stdout == "model,params_total\nllama-3.1-70b,70553706496\n"

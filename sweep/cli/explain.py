@@ -68,11 +68,12 @@ def explain_command(
     if sensitivity and metrics:
         raise click.UsageError("--sensitivity asks of one metric, and --metric of others: give one of them")
     from sweep.resolve import single
+    from sweep.truth import numbered
 
     if spec_or_run is None or design_id is None:
         if spec_or_run is not None or not sets:
             raise click.UsageError("give SPEC_OR_RUN and DESIGN_ID, or --set name=value")
-        space, design_id = single(settings(sets)), 0
+        space, design_id = single(numbered(settings(sets))), 0
     else:
         if sets:
             raise click.UsageError("--set describes a design of its own; leave out SPEC_OR_RUN and DESIGN_ID")
