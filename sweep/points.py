@@ -7,7 +7,7 @@ evaluated keeps its place with empty metrics and is reported; the others are not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -76,7 +76,7 @@ def evaluate_rows(
 ) -> tuple[pl.DataFrame, list[BadRow]]:
     """As evaluate, with the rows that could not be evaluated beside the frame, their metrics empty.
 
-    A wanted metric whose name is a column of the table already comes out as ``<name>_computed``.
+    A wanted metric whose name is a column of the table already comes out as added_name has it.
     """
     import polars as pl
 
@@ -131,8 +131,15 @@ def evaluate_rows(
             series = pl.Series(column.name, values)
         if reader.bad.any():
             series = series.to_frame().select(pl.when(pl.Series(~reader.bad)).then(pl.col(column.name))).to_series()
-        added.append(series.alias(f"{column.name}_computed") if column.name in frame.columns else series)
+        added.append(series.alias(added_name(column.name, frame.columns)))
     return frame.with_columns(added), sorted(reader.reports, key=lambda b: b.row)
+
+
+def added_name(name: str, taken: Collection[str]) -> str:
+    """What a metric is called beside the columns of a table: ``<name>_computed`` where there is one of its name."""
+    while name in taken:
+        name += "_computed"
+    return name
 
 
 def known_columns(names: Sequence[str]) -> list[str]:

@@ -140,7 +140,7 @@ def _table_of(
 
 
 def _cells(name: str, values: list[Any], column: Column, most: int = MOST_CELL) -> list[str]:
-    if name == "in_fitted_range":
+    if name == "in_fitted_range" and not any(isinstance(value, str) for value in values):
         return ["" if value is None else ("yes" if value else "extrapolated") for value in values]
     if name.endswith("_id"):  # numbers of designs, to be typed again
         return ["" if value is None else str(value) for value in values]

@@ -325,6 +325,24 @@ def test_a_metric_that_the_table_has_already_comes_out_beside_it(elsewhere: Path
     assert out == "model,params_total,params_total_computed\nllama-3.1-8b,8.0B,8030261248\n"
 
 
+def test_a_table_may_be_evaluated_again_and_again(elsewhere: Path) -> None:
+    """No column of before is replaced, and what is said of extrapolation is of what was computed."""
+    (elsewhere / "in.csv").write_text("model,train_tokens\nllama-3.1-8b,1.5e13\n")
+    arguments = ["--set", "train_tokens=1e10", "--columns", "loss_nats"]
+    invoke("eval", "in.csv", "--columns", "loss_nats", "-o", "1.csv")
+    invoke("eval", "1.csv", *arguments, "-o", "2.csv")
+    done = CliRunner().invoke(cli, ["eval", "2.csv", *arguments, "-o", "3.csv"])
+    assert done.stderr == ""
+    first, second, third = (pl.read_csv(f"{k}.csv") for k in (1, 2, 3))
+    assert third[second.columns].equals(second)
+    assert second[first.columns].equals(first)
+    assert third["loss_nats_computed_computed"].equals(second["loss_nats_computed"])
+    assert first["in_fitted_range"].to_list() == [False]
+    again = CliRunner().invoke(cli, ["eval", "1.csv", "--columns", "in_fitted_range"])
+    assert "extrapolated" in again.stderr
+    assert "false" in again.stdout  # the text that the table has
+
+
 MARKS = ["in_fitted_range", "times_outside_fitted_range"]
 
 

@@ -38,7 +38,7 @@ def eval_command(
     from sweep.columns import MARKS, leans_on_law
     from sweep.errors import SweepError
     from sweep.formulas import SHORT
-    from sweep.points import evaluate_rows, graph_of, known_columns
+    from sweep.points import added_name, evaluate_rows, graph_of, known_columns
 
     frame = files.read(points)
     names = [name.strip() for name in columns.split(",") if name.strip()] if columns else []
@@ -62,7 +62,8 @@ def eval_command(
         tables.print_record(result)
     else:
         tables.print_table(result)
-    if "in_fitted_range" in result.columns and (outside := int((result["in_fitted_range"] == False).sum())):  # noqa: E712
+    mark = added_name("in_fitted_range", frame.columns)
+    if mark in result.columns and (outside := int((result[mark] == False).sum())):  # noqa: E712
         said = f"{outside} of {len(result)} rows lie outside" if len(result) > 1 else "this lies outside"
         click.echo(f"{said} the range the law was fitted on: extrapolated", err=True)
     if lines:
