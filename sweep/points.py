@@ -153,6 +153,10 @@ def known_columns(names: Sequence[str]) -> list[str]:
                 elasticities.extended(GRAPH, [name], ())
             except GraphError as error:
                 problems.append(Problem("columns", f'"{name}"', str(error)))
+        elif name in catalogue.KINDS:
+            problems.append(
+                Problem("columns", f'"{name}"', "an input, and no metric to add: a table or --set gives it")
+            )
         elif name not in GRAPH:
             hint = near(name, known) or "; see `sweep list metrics`"
             problems.append(Problem("columns", f'"{name}"', f"neither a metric nor an input{hint}"))

@@ -106,6 +106,7 @@ def test_a_mistake_ends_with_code_2_and_leaves_nothing(elsewhere: Path) -> None:
         (["eval", "--set", "params_total=1e30"], r"params_total is at most 2\*\*53"),
         (["eval", "--set", "d=64", "--set", "hidden_size=64"], "d and hidden_size +both are hidden_size"),
         (["eval", "--columns", "zzz"], "see `sweep list metrics`"),
+        (["eval", "--columns", "gpu"], "an input, and no metric to add"),
         (["eval", "missing.csv"], "missing.csv"),
         (["explain", "laptop", "99999999"], "the space has ids 0 to 12635"),
         (["explain", "laptop", "0", "--metric", "params_totl"], 'did you mean "params_total"'),
