@@ -307,6 +307,14 @@ def test_a_truth_value_is_given_as_people_write_it(elsewhere: Path, yes: str, no
         assert "takes a number" in CliRunner().invoke(cli, ["eval", "counts.csv"]).stderr
 
 
+def test_eval_counts_the_lines_of_a_file_and_not_its_rows(elsewhere: Path) -> None:
+    """Rows that go over several lines, the header among them, and one that is blank."""
+    text = '"a\nlabel",hidden_size\n"one\ntwo\r\nthree",x\n\nfour,y\n"five\nsix",64\nseven,z\n'
+    (elsewhere / "in.csv").write_bytes(text.encode())
+    done = CliRunner().invoke(cli, ["eval", "in.csv", "--columns", "params_total"])
+    assert re.findall(r"line (\d+): .*'(.)'", done.stderr) == [("3", "x"), ("7", "y"), ("10", "z")]
+
+
 def test_eval_reads_a_pipe() -> None:
     done = sweep("eval", "-", "--columns", "params_total", "--format", "csv", stdin="model\nllama-3.1-70b\n")
     assert done.stdout == "model,params_total\nllama-3.1-70b,70553706496\n"

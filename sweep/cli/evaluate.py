@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sweep.cli.shared import output_options, settings
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @click.command("eval")
@@ -50,8 +54,8 @@ def eval_command(
     if points is not None:
         _tell_what_is_not_read(points, frame.columns, bool(given))
     result, bad = evaluate_rows(frame, names, given)
-    first_line = 2 if points is not None and points.suffix.lower() != ".parquet" else 1
-    lines = [f"line {b.row + first_line}: {b.column}: {b.reason}" for b in bad]
+    places = _lines(points, frame) if bad else []
+    lines = [f"line {places[b.row]}: {b.column}: {b.reason}" for b in bad]
     if points is None and bad:
         raise SweepError(f"--set: {bad[0].column}: {bad[0].reason}")
     if strict and lines:
@@ -71,6 +75,19 @@ def eval_command(
         evaluated = len(result) - len(lines)
         click.echo(f"{points}: {len(lines)} of {len(result)} rows were not evaluated\n  {shown}", err=True)
         click.echo(f"{evaluated} rows were evaluated; the others kept their place with empty metrics", err=True)
+
+
+def _lines(points: Path | None, frame: pl.DataFrame) -> list[int]:
+    """The line of its file that each row starts on: a cell of a CSV may go over several."""
+    import polars as pl
+
+    suffix = "" if points is None else points.suffix.lower()
+    first = 1 if points is None or suffix == ".parquet" else 2
+    if points is None or suffix in (".parquet", ".xlsx"):
+        return list(range(first, first + len(frame)))
+    first += sum(header.count("\n") for header in frame.columns)
+    breaks = frame.select(pl.sum_horizontal(pl.all().str.count_matches("\n").fill_null(0).cast(pl.Int64))).to_series()
+    return [row + first + before for row, before in enumerate(breaks.cum_sum().shift(1, fill_value=0))]
 
 
 def _tell_what_is_not_read(points: Path, columns: Sequence[str], settings_given: bool) -> None:
