@@ -366,7 +366,7 @@ def _refused(name: str, value: Any) -> str:
         )
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _no_number(name, value)
     if declared.kind != "float" and not number.is_integer():
         return f"{name} is a whole number, not {value}"
@@ -391,7 +391,7 @@ def _not_taken_as_is(name: str, value: Any) -> str:
     """Why a metric cannot be given as this value, '' when it can."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return f"{name} is a number"
     if GRAPH.kinds[name] == "float":
         return ""

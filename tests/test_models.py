@@ -117,3 +117,9 @@ def test_a_kind_of_attention_nobody_knows_is_reported_by_row_and_loses_no_other(
 def test_evaluating_an_unknown_model_names_its_row() -> None:
     with pytest.raises(SpecError, match=r"row 2, model.*'minimax-text-1' is not a known model; did you mean"):
         evaluate(pl.DataFrame({"model": ["llama-2-7b", "minimax-text-1"]}), ["params_total"])
+
+
+def test_numbers_that_no_float_holds_are_refused() -> None:
+    for name in ("hidden_size", "params_total"):
+        with pytest.raises(SpecError, match=f"{name} (takes|is) a number"):
+            evaluate(pl.DataFrame({"num_layers": [2]}), ["num_layers"], {name: 10**400})
