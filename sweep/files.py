@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import math
 import os
@@ -194,16 +196,18 @@ def _csv(source: Path | bytes, name: str) -> pl.DataFrame:
     import polars as pl
 
     frame = pl.read_csv(source, infer_schema=False)
-    first = pl.read_csv(source, infer_schema=False, has_header=False, n_rows=1, encoding="utf8-lossy")
-    _check_headers(first, name)
+    stream = source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+    with text, contextlib.suppress(csv.Error):  # what polars reads all the same
+        _check_headers(next(filter(None, csv.reader(text)), []), name)
     return frame
 
 
-def _check_headers(first: pl.DataFrame, name: str) -> None:
-    """SpecError when the first row of a table names an input twice: a frame has the second under another name."""
+def _check_headers(written: Sequence[str | None], name: str) -> None:
+    """SpecError when a table names an input twice, which a frame has under another name the second time."""
     from sweep import headers
 
-    headers.inputs([header for header in first.row(0) if header] if len(first) else [], name)
+    headers.inputs([header for header in written if header], name)
 
 
 def _first_sheet(path: Path) -> pl.DataFrame:
@@ -217,7 +221,7 @@ def _first_sheet(path: Path) -> pl.DataFrame:
         first = book.load_sheet(0, header_row=None, n_rows=1, dtypes="string").to_polars()
     except fastexcel.FastExcelError as error:
         raise SweepError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-    _check_headers(first, str(path))
+    _check_headers(first.row(0) if len(first) else [], str(path))
     columns = []
     for series in frame:
         if series.dtype.is_float():

@@ -186,6 +186,14 @@ def test_eval_refuses_two_columns_of_the_same_input(elsewhere: Path, headers: tu
             invoke("eval", "in.parquet")
 
 
+def test_a_table_may_begin_with_blank_lines(elsewhere: Path) -> None:
+    (elsewhere / "in.csv").write_text("\n\nhidden_size,num_layers\n64,2\n")
+    assert "64,2,64\n" in invoke("eval", "in.csv", "--columns", "d", "--format", "csv")
+    (elsewhere / "in.csv").write_text("\n\ngpu,gpu\nt4,t4\n")
+    with pytest.raises(SpecError, match="gpu and gpu"):
+        invoke("eval", "in.csv")
+
+
 def test_a_setting_is_given_once() -> None:
     for command in ("eval", "explain"):
         with pytest.raises(click.BadParameter, match="num_layers is given twice"):
