@@ -282,10 +282,29 @@ def _only_grown(folder: Path, parts: Sequence[Path], old: Space, new: Space) -> 
             raise refuse(f"axis {now.name} has a value twice")
         places = _places(was, now)
         here, there = was.take(np.flatnonzero(places >= 0)), now.take(places[places >= 0])
-        if any(values.tobytes() != there.sets[name].tobytes() for name, values in here.sets.items()):
+        if not _is_said_alike(here, there):
             raise refuse(f"what axis {was.name} stands for is not what it was")
     if any(old.fixed.get(name) != value and value == value for name, value in new.fixed.items()):
         raise refuse("what is fixed comes to something else")
+
+
+def _is_said_alike(old: Axis, new: Axis) -> bool:
+    """Whether the same records say the same of every input; some say nothing of one that others name."""
+    for name, values in old.sets.items():
+        is_of_some = name.startswith(("_has_", "_said_"))
+        whole = name.removeprefix("_has_").removeprefix("_said_") if is_of_some else name
+        if name in new.sets:
+            same = values.tobytes() == new.sets[name].tobytes()
+        elif is_of_some and whole in new.sets:  # which all records that are left name
+            same = bool(old.sets[f"_has_{whole}"].all()) and (
+                name.startswith("_has_") or values.tobytes() == new.sets[whole].tobytes()
+            )
+        else:
+            has = new.sets.get(f"_has_{name}")
+            same = has is not None and bool(has.all()) and values.tobytes() == new.sets[f"_said_{name}"].tobytes()
+        if not same:
+            return False
+    return True
 
 
 def _places(old: Axis, new: Axis) -> Cells:

@@ -1,6 +1,7 @@
 """A run that extends another holds the rows of a run of the whole space, and says what it cannot extend."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -151,6 +152,17 @@ def test_the_bytes_do_not_depend_on_threads(tmp_path: Path) -> None:
     extended(spec(old), spec(AXES), tmp_path, threads=1, part_rows=SMALL)
     write(resolve.loads(spec(AXES)), tmp_path / "again", threads=5, part_rows=SMALL, extend=tmp_path / "old")
     assert contents(tmp_path / "again") == contents(tmp_path / "new")
+
+
+@pytest.mark.parametrize("more", ["gpt-oss-20b", "deepseek-v3", "gemma-2-9b"])
+def test_records_that_say_less_may_join_those_that_say_more(more: str, tmp_path: Path) -> None:
+    """What all old records name of an input follows a formula in the new one, or the other way around."""
+    for known, added in (("llama-3.1-8b", more), (more, "llama-3.1-8b")):
+        folder = tmp_path / known
+        text = '[axes]\nmodel = {}\nbatch_size = [1, 2]\n[fixed]\ngpu = "h200_sxm"'
+        old, new = (text.format(json.dumps(models)) for models in ([known], [known, added]))
+        extended(old, new, folder)
+        equal_to_a_fresh_run(new, folder)
 
 
 def test_the_frontier_of_an_extended_run_is_that_of_the_space(tmp_path: Path) -> None:
