@@ -73,7 +73,11 @@ def _workbook(
         schema=dict.fromkeys(("column", "unit", "meaning", "source"), pl.String),
         orient="row",
     )
-    book = xlsxwriter.Workbook(stream, {"in_memory": True})
+    as_text = {
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+    }  # a cell of a table that is read computes nothing
+    book = xlsxwriter.Workbook(stream, {"in_memory": True, **as_text})
     book.set_properties({"created": datetime(2000, 1, 1)})  # the same numbers make the same file
     numeric = [name for name, dtype in sheet.schema.items() if dtype.is_numeric()]
     style: dict[str, Any] = {"autofit": True, "autofilter": True, "freeze_panes": (1, 0)}

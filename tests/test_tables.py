@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from polars.testing import assert_frame_equal
 
 from kernels.model import GRAPH
 from kernels.quantiles import BASES, PERCENTS
-from sweep.columns import declare, leans_on_law, wanted
+from sweep.columns import Column, declare, leans_on_law, wanted
 from sweep.errors import SweepError
 from sweep.files import format_of, read, write
 from sweep.lazyframe import scan
@@ -148,6 +149,18 @@ def test_what_was_written_reads_back(tmp_path: Path, format_: str, streamed: boo
         case "xlsx":
             assert_frame_equal(read(path), empty.with_columns(pl.col("design_id").cast(pl.String)))
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_text_of_a_workbook_computes_nothing(tmp_path: Path, streamed: bool) -> None:
+    """Whatever it begins with: cells, names and meanings come from tables and specs of others."""
+    frame = pl.DataFrame({"label": ["=1+1", "{=SUM(A1)}", "https://example.org", "plain"], "x": [1, 2, 3, 4]})
+    columns = [Column("x", "int", "=2+2", '=HYPERLINK("https://example.org")', "=3+3")]
+    write(stream(frame) if streamed else frame, tmp_path / "out.xlsx", columns=columns)
+    assert read(tmp_path / "out.xlsx")["label"].to_list() == frame["label"].to_list()
+    with zipfile.ZipFile(tmp_path / "out.xlsx") as book:
+        sheets = [book.read(name).decode() for name in book.namelist() if name.startswith("xl/worksheets/sheet")]
+    assert not any("<f>" in sheet or "<hyperlink" in sheet for sheet in sheets)
 
 
 @pytest.mark.parametrize("format_", ["csv", "json", "parquet", "xlsx"])
