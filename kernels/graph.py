@@ -93,10 +93,18 @@ def declared_input(function: Callable[..., Any]) -> Input:
     return declared
 
 
+SHORTEST_BEGINNING = 3  # letters from which on the beginning of a name may be meant
+
+
 def near(name: str, known: Iterable[str]) -> str:
-    """'; did you mean "x"?' when a known name is close, else ''."""
-    found = difflib.get_close_matches(name, list(known), 1)
-    return f'; did you mean "{found[0]}"?' if found else ""
+    """'; did you mean "x"?' when a known name is close, else ''; one that begins so is closest, capitals apart."""
+    typed = name.lower()
+    names: dict[str, str] = {}
+    for other in known:
+        names.setdefault(other.lower(), other)
+    longer = [other for other in names if len(typed) >= SHORTEST_BEGINNING and other.startswith(typed)]
+    found = sorted(longer, key=len)[:1] or difflib.get_close_matches(typed, list(names), 1)
+    return f'; did you mean "{names[found[0]]}"?' if found else ""
 
 
 class Graph:

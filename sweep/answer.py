@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+from sweep.errors import QueryError
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 class Answer:
-    """The rows of a query. wait(work, cursor) does the work where Ctrl-C can stop it."""
+    """The rows of a query. wait(work, cursor) does the work where Ctrl-C can stop it.
+
+    A name that the query gives to several columns is that of the first; the others are numbered, gpu_1 after gpu.
+    """
 
     def __init__(
         self, wait: Callable[[Callable[[], Any], Any], Any], cursor: Any, reader: pa.RecordBatchReader
@@ -20,7 +25,8 @@ class Answer:
         self._wait = wait
         self._cursor = cursor
         self._reader = reader
-        self.schema: pa.Schema = reader.schema
+        names = distinct(reader.schema.names)
+        self.schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, batch by batch, however many there are."""
@@ -36,8 +42,16 @@ class Answer:
         return pa.RecordBatchReader.from_batches(self.schema, self.batches())
 
     def pl(self) -> pl.DataFrame:
-        """All rows at once; sums of whole numbers, which DuckDB widens, as int64 where they fit and else float64."""
+        """All rows at once; sums of whole numbers, which DuckDB widens, as int64 where they fit and else float64.
+
+        QueryError names a column of a type that a frame cannot hold.
+        """
         import polars as pl
+
+        for field in self.schema:
+            if _is_foreign(field.type):
+                self.close()
+                raise QueryError(f"{field.name} holds intervals or unions, which no table can: cast it to varchar")
 
         table = pl.from_arrow(pa.Table.from_batches(list(self.batches()), self.schema))
         assert isinstance(table, pl.DataFrame)
@@ -49,9 +63,30 @@ class Answer:
 
     def _next(self) -> pa.RecordBatch | None:
         try:
-            return self._reader.read_next_batch()
+            batch = self._reader.read_next_batch()
         except StopIteration:
             return None
+        return pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names with the repeats numbered, gpu_1 after gpu, past numbers that another column has."""
+    taken = set(names)
+    seen: set[str] = set()
+    found = []
+    for name in names:
+        free, number = name, 1
+        while free in seen or (free != name and free in taken):
+            free, number = f"{name}_{number}", number + 1
+        seen.add(free)
+        found.append(free)
+    return found
+
+
+def _is_foreign(kind: pa.DataType) -> bool:
+    """Whether polars has no such type, or none of what is nested in it."""
+    inner = [kind.field(k).type for k in range(kind.num_fields)]
+    return pa.types.is_interval(kind) or pa.types.is_union(kind) or any(map(_is_foreign, inner))
 
 
 def narrowed(series: pl.Series) -> pl.Series:

@@ -169,6 +169,35 @@ def test_a_metric_that_a_run_lacks_is_told_from_a_name_that_is_wrong(kept: Datab
             kept.query(f"select {wrong} from designs")
 
 
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("select gpu, gpu, gpu from designs limit 1", ["gpu", "gpu_1", "gpu_2"]),
+        ("select 1 as a, 2 as a_1, 3 as a, 4 as a_1, 5 as A", ["a", "a_1", "a_2", "a_1_1", "A"]),
+        ("select count(*), count(*) from designs", ["count_star()", "count_star()_1"]),
+        ("select a.gpu, b.gpu from designs a, designs b limit 1", ["gpu", "gpu_1"]),
+    ],
+)
+def test_columns_of_one_name_are_numbered(virtual: Database, query: str, names: list[str]) -> None:
+    assert virtual.query(query).pl().columns == names
+    assert virtual.query(query).reader().read_all().column_names == names
+
+
+def test_numbered_columns_keep_their_places(virtual: Database) -> None:
+    assert virtual.query("select 1 as a, 2 as a_1, 3 as a, 4 as a_1").pl().rows() == [(1, 2, 3, 4)]
+    both = virtual.query("select * from accelerators a join precisions p on true limit 1").pl()
+    assert {"confidence", "confidence_1"} <= set(both.columns)
+
+
+@pytest.mark.parametrize(
+    "query", ["select interval 1 day as d", "select [{'a': interval 1 day}] as d", "select union_value(a := 1) as d"]
+)
+def test_a_type_that_no_table_has_is_named(virtual: Database, query: str) -> None:
+    with pytest.raises(QueryError, match="d holds intervals or unions, which no table can: cast it to varchar"):
+        virtual.query(query).pl()
+    assert virtual.query(f"select cast(d as varchar) as d from ({query})").pl().height == 1
+
+
 def test_a_large_answer_streams(virtual: Database) -> None:
     answer = virtual.query("select i, i + 0.5 as half from range(100000000000) as t(i)")
     first = next(answer.batches())

@@ -104,9 +104,11 @@ def typed(session: dots.Session, keys: str, home: Path, monkeypatch: pytest.Monk
 def test_what_is_typed_is_answered_and_mistakes_do_not_end_it(
     session: dots.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typed(session, "select nothing\n from designs;\nselect 3\n as three;\n\x03.explan\n", tmp_path, monkeypatch)
+    mistakes = "select nothing\n from designs;\n.query best_per_budget budgets_usd\n"
+    typed(session, f"{mistakes}select 3\n as three;\n\x03.explan\n", tmp_path, monkeypatch)
     out, err = capsys.readouterr()
     assert out.split() == ["three", "─────", "3"]
+    assert "'budgets_usd' is not name=value" in err
     assert 'column "nothing" not found' in err
     assert '.explan is not a command; did you mean ".explain"?' in err
     assert "+select 3" in (tmp_path / "llm-sweep" / "history").read_text(encoding="utf-8")

@@ -68,6 +68,8 @@ def _talk(session: Session, typed: Iterable[str | None]) -> None:
             return
         except SweepError as error:
             click.echo(str(error), err=True)
+        except click.ClickException as error:  # of what is written as on the command line
+            click.echo(error.format_message(), err=True)
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
 
