@@ -1,6 +1,8 @@
 """Speculative decoding: a cheap draft proposes tokens, one step of the model checks them all."""
 
+from kernels.decoding import MOE, RIDGE, ROOFLINE
 from kernels.graph import metric
+from kernels.scalar import sqrt
 
 LEVIATHAN = "Leviathan et al. 2022, arXiv:2211.17192"
 
@@ -13,29 +15,64 @@ def draft_expected_tokens(draft_tokens, draft_acceptance_rate):
     return draft_tokens + 1.0 if refused == 0.0 else (1.0 - all_kept) / refused
 
 
-@metric(
-    unit="byte", source="expected distinct draws: E (1 - (1 - k/E)**tokens), tokens choosing independently and evenly"
-)
-def verify_expert_bytes(
-    num_moe_layers, num_experts, experts_per_token, batch_size, draft_tokens, experts_read_per_step,
-    expert_matrix_params, expert_vector_params, weight_bits,
-):  # fmt: skip
-    """Experts that a check reads beyond those of a plain decode step, since more tokens choose."""
+@metric(unit="", source=MOE)
+def experts_read_per_check(num_experts, experts_per_token, batch_size, draft_tokens):
+    """Distinct routed experts of one MoE layer that a check is expected to read, since more tokens choose."""
     missed = 1.0 - min(1.0, experts_per_token / num_experts)
-    read = num_experts * (1.0 - missed ** (batch_size * (draft_tokens + 1)))
-    more = max(0.0, read - experts_read_per_step)
-    return num_moe_layers * more * (expert_matrix_params + expert_vector_params) * weight_bits / 8.0
+    return num_experts * (1.0 - missed ** (batch_size * (draft_tokens + 1)))
+
+
+@metric(unit="s", source=RIDGE)
+def verify_products_s(
+    serve_dense_read_s,
+    serve_expert_read_s,
+    experts_read_per_check,
+    decode_compute_s,
+    draft_tokens,
+    weight_flops_per_token,
+    expert_flops_per_token,
+):
+    """Time of the products with weights of one check, of all drafted tokens and one: dense ones, then experts."""
+    routed = expert_flops_per_token / weight_flops_per_token
+    compute_s = (draft_tokens + 1) * decode_compute_s
+    dense_s = compute_s * (1.0 - routed)
+    expert_s = compute_s * routed
+    read_s = serve_expert_read_s * experts_read_per_check
+    squares = read_s * read_s + expert_s * expert_s
+    experts = sqrt(squares) if squares != 0.0 else 0.0  # a root has no slope at 0
+    return sqrt(serve_dense_read_s * serve_dense_read_s + dense_s * dense_s) + experts
+
+
+@metric(unit="s", source=ROOFLINE)
+def verify_cache_s(
+    decode_cache_bytes,
+    serve_cache_gpus,
+    gpu_memory_byte_per_s,
+    engine_cache_share,
+    decode_attention_flops,
+    draft_tokens,
+    serve_attending_gpus,
+    serve_attention_flop_per_s,
+):
+    """Time of attention in one check: the cache is read once, and computed with for every token."""
+    reading = decode_cache_bytes / (serve_cache_gpus * gpu_memory_byte_per_s * engine_cache_share)
+    flops = (draft_tokens + 1) * decode_attention_flops
+    return max(reading, flops / (serve_attending_gpus * serve_attention_flop_per_s))
 
 
 @metric(unit="s", source=f"{LEVIATHAN}, section 3.1, with the step of the roofline")
 def verify_step_s(
-    decode_step_s, verify_expert_bytes, decode_step_flops, draft_tokens, serve_byte_per_s, serve_flop_per_s,
-    serve_tensor_parallel, decode_launches_s, decode_collectives_s,
-):  # fmt: skip
-    """Time of one check: what a plain step reads and some experts more, and products of all drafted tokens and one."""
-    reading = decode_step_s + verify_expert_bytes / (serve_tensor_parallel * serve_byte_per_s)
-    computing = (draft_tokens + 1) * decode_step_flops / (serve_tensor_parallel * serve_flop_per_s)
-    return max(reading, computing + decode_launches_s + decode_collectives_s)
+    verify_products_s,
+    verify_cache_s,
+    decode_launches_s,
+    serve_collectives_latency_s,
+    serve_collective_s_per_token,
+    batch_size,
+    draft_tokens,
+):
+    """Time of one check: a decode step of all drafted tokens and one of every sequence."""
+    sent_s = serve_collective_s_per_token * batch_size * (draft_tokens + 1)
+    return verify_products_s + verify_cache_s + decode_launches_s + (serve_collectives_latency_s + sent_s)
 
 
 @metric(unit="s", source=f"{LEVIATHAN}, definition 3.7: one draft step costs c of a step of the model")

@@ -90,15 +90,21 @@ def _attending(v: Values) -> Array:
 
 def decode_step_s(v: Values) -> Array:
     """Seconds of one step."""
+    return verify_step_s(v, 0)
+
+
+def verify_step_s(v: Values, draft_tokens: int) -> Array:
+    """Seconds of one step that checks so many drafted tokens of each sequence beside its next one."""
     gpus, groups, batch = v["serve_tensor_parallel"], v["serve_attention_data_parallel"], v["batch_size"]
     _, flop, attention = _pace(v)
     sharing = np.where(v["kv_lora_rank"] > 0, 1, np.minimum(np.maximum(1.0, gpus / groups), v["num_kv_heads"]))
     sharing = np.minimum(gpus, sharing * np.minimum(groups, batch))
     cache = v["decode_cache_bytes"] / (sharing * v["gpu_memory_byte_per_s"] * v["engine_cache_share"])
-    cache = np.maximum(cache, v["decode_attention_flops"] / (_attending(v) * attention))
+    tokens = batch * (draft_tokens + 1)
+    cache = np.maximum(cache, (draft_tokens + 1) * v["decode_attention_flops"] / (_attending(v) * attention))
     launches = v["num_layers"] * (v["gemms_per_layer"] * v["serve_gemm_overhead_s"] + v["engine_decode_layer_s"])
     launches = launches + v["engine_decode_step_s"] + v["engine_decode_sequence_s"] * batch / groups
-    return _products(v, batch, 1.0, flop, flop) + cache + launches + pass_collectives(v, batch)
+    return _products(v, tokens, 1.0, flop, flop) + cache + launches + pass_collectives(v, tokens)
 
 
 def prefill_s(v: Values) -> Array:

@@ -69,6 +69,20 @@ def test_a_prompt_alone_takes_what_a_batch_of_one_takes(design: dict[str, object
         before = found["time_to_first_token_s"]
 
 
+@pytest.mark.parametrize("design", DESIGNS, ids=[str(d.get("model", "default")) for d in DESIGNS])
+def test_a_check_is_a_step_of_all_drafted_tokens(design: dict[str, object]) -> None:
+    """Products, experts and traffic as of so many more sequences, the cache read once."""
+    columns = [*serve_model.COUNTS, *serve_model.HARDWARE, *catalogue.KINDS["engine"].sets, "served_bandwidth_factor"]
+    before = 0.0
+    for draft_tokens in (0, 1, 3, 8):
+        found = values([*columns, "decode_step_s", "verify_step_s"], design | {"draft_tokens": draft_tokens})
+        arrays = {name: np.array([found[name]]) for name in columns}
+        assert found["verify_step_s"] == pytest.approx(serve_model.verify_step_s(arrays, draft_tokens)[0], rel=1e-9)
+        assert found["verify_step_s"] >= max(before, found["decode_step_s"])
+        before = found["verify_step_s"]
+        assert draft_tokens or before == found["decode_step_s"]
+
+
 @pytest.mark.parametrize("gpu_memory_bytes", [1e9, 4e9])
 def test_what_no_number_of_gpus_holds_has_no_speed(gpu_memory_bytes: float) -> None:
     """Activations and what an engine takes leave no byte of a GPU for weights."""
