@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -53,11 +53,21 @@ def quantile_table(
         values = whole(replace(space, axes=box, fixed=fixed, conditions=(), minimize=(), maximize=()), base, times)
         out[:, done : done + count] = quantiles(values.reshape(len(draws), count).T.copy(), shares)
         done += count
+    out[:, ~_has_draws(chosen, fixed)] = np.nan  # what takes nothing of a draw is no surer for that
     if any(space.axes[k].name == "law_draw" for k in axes):  # the quantile is the same at every draw
         shape = [len(space.axes[k]) for k in axes]
         inner = [1 if space.axes[k].name == "law_draw" else len(space.axes[k]) for k in axes]
         return np.broadcast_to(out.reshape([len(shares), *inner]), [len(shares), *shape]).reshape(len(shares), -1)
     return out
+
+
+def _has_draws(axes: Sequence[Axis], fixed: Mapping[str, int | float]) -> npt.NDArray[np.bool_]:
+    """Whether the draws are of the law, at every point of these axes in their order."""
+    has = np.full([len(axis) for axis in axes], bool(fixed.get("law_has_draws", True)))
+    for k, axis in enumerate(axes):
+        if "law_has_draws" in axis.sets:
+            has[:] = np.reshape(axis.sets["law_has_draws"] != 0, [-1 if j == k else 1 for j in range(len(axes))])
+    return has.reshape(-1)
 
 
 def pieces(

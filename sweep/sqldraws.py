@@ -61,6 +61,9 @@ def _of_metric(graph: Graph, base: str) -> Drawn:
     return Drawn(base, graph.formula, graph.kinds)
 
 
+HAS = "law_has_draws"  # where it is false there is no quantile
+
+
 class Drawn:
     """A metric at every draw of a law.
 
@@ -69,11 +72,12 @@ class Drawn:
     """
 
     def __init__(self, base: str, formulas: Callable[[str], Formula | None], kinds: Mapping[str, Kind]) -> None:
-        order, self.parameters = _followed(base, formulas)
+        order, takes = _followed(base, formulas)
+        self.parameters = [*takes, *({HAS: None}.keys() - takes)]
         self._steps = Steps()
         self._named = {column: self._steps.fresh() for column in catalogue.frame(TABLE).columns}
         scope: Scope = {name: (self._named[column], "float") for name, column in _coefficients().items()}
-        self._given = {name: self._steps.fresh() for name in self.parameters}
+        self._given = {name: self._steps.fresh() for name in takes}
         scope |= {name: (column, kinds[name]) for name, column in self._given.items()}
         for formula in order:
             scope[formula.name] = _computed(formula, scope, self._steps)
@@ -93,7 +97,8 @@ class Drawn:
         above = f"{values}[least(cast(floor({place}) as bigint) + 2, len({values}))]"
         between = f"case when {below} = {above} then {below} else {below} + ({above} - {below}) * ({place} % 1) end"
         result = f"case when isnan({values}[-1]) then {NAN} else {between} end"
-        return f"(select {result} from (select list_sort(list({values})) as {values} from {rows}))"
+        drawn = f"(select {result} from (select list_sort(list({values})) as {values} from {rows}))"
+        return f"case when ({where}) and not ({given[HAS]}) then {NAN} else {drawn} end"
 
 
 def _coefficients() -> dict[str, str]:

@@ -348,3 +348,22 @@ def test_a_quantile_is_declared_in_the_unit_of_its_metric() -> None:
             assert declared.unit == GRAPH.metrics[base].unit
             assert declared.meaning.startswith(f"{percent} % of the draws")
             assert "arXiv:2404.10102" in declared.source
+
+
+@pytest.mark.parametrize("law", ["kaplan_alloc", "kaplan_L_Cmin"])
+def test_a_law_without_draws_has_no_quantiles(law: str) -> None:
+    """Not even of what takes nothing of a draw, which would look like certainty; in spaces of several laws too."""
+    for laws in ([law], [law, "besiroglu_2024"], ["besiroglu_2024", law]):
+        listed = ", ".join(f'"{name}"' for name in laws)
+        space = loads(f"[axes]\nlaw = [{listed}]\nhidden_size = [1024, 2048]")
+        names = [f"{base}_p50" for base in BASES]
+        found = scan(space).select("law", *names).collect()
+        for name in names:
+            none = found.filter(pl.col("law") == law)[name]
+            assert none.is_nan().all(), name
+        others = found.filter(pl.col("law") != law)
+        assert len(others) == 2 * (len(laws) - 1)
+        assert not others["loss_nats_p50"].is_nan().any()
+        with Database.open_space(space) as database:
+            told = database.query(f"select law, {', '.join(names)} from what_if(vocab_size := 50000)").pl()
+            assert told.filter(pl.col("law") == law).select(pl.col(names).is_nan().all()).row(0) == (True,) * len(names)
