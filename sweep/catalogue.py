@@ -48,6 +48,7 @@ TRAIN_SETS = (
     *("train_kv_bits", "train_exponent_bits", "train_mantissa_bits", "train_scale_block"),
     *(i.name for i in step_inputs.PRECISION),
 )
+HAS_DRAWS = "law_has_draws"  # whether the draws of the coefficients are of the law
 LAW_COEFFICIENTS = (
     "law_floor_nats",
     "law_params_scale",

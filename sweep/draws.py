@@ -63,10 +63,10 @@ def quantile_table(
 
 def _has_draws(axes: Sequence[Axis], fixed: Mapping[str, int | float]) -> npt.NDArray[np.bool_]:
     """Whether the draws are of the law, at every point of these axes in their order."""
-    has = np.full([len(axis) for axis in axes], bool(fixed.get("law_has_draws", True)))
+    has = np.full([len(axis) for axis in axes], bool(fixed.get(catalogue.HAS_DRAWS, True)))
     for k, axis in enumerate(axes):
-        if "law_has_draws" in axis.sets:
-            has[:] = np.reshape(axis.sets["law_has_draws"] != 0, [-1 if j == k else 1 for j in range(len(axes))])
+        if catalogue.HAS_DRAWS in axis.sets:
+            has[:] = np.reshape(axis.sets[catalogue.HAS_DRAWS] != 0, [-1 if j == k else 1 for j in range(len(axes))])
     return has.reshape(-1)
 
 

@@ -207,6 +207,11 @@ class _Reader:
                 merged[name] = cells
             else:
                 merged[name] = _Cells(np.where(cells.has, cells.values, under.values), cells.has | under.has)
+        own = [cells.has for name, cells in explicit.items() if name in catalogue.LAW_COEFFICIENTS]
+        if own and catalogue.HAS_DRAWS not in explicit:  # coefficients of one's own are of no law that has draws
+            none = _Cells(np.zeros(self.rows, np.int64), np.logical_or.reduce(own))
+            drawn = merged.get(catalogue.HAS_DRAWS, none)
+            merged[catalogue.HAS_DRAWS] = _Cells(np.where(none.has, 0, drawn.values), drawn.has | none.has)
         for name in pinned:
             merged.pop(name, None)
         return merged, pinned

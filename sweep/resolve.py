@@ -66,6 +66,7 @@ def resolve(spec: Spec, name: str, problems: Iterable[Problem] = (), needs_axes:
     good = tuple(axis for axis in built if axis is not None)
     stated = values.defaults(graph, explicit, good, given, chosen)
     values.check_draws(good, chosen, explicit)
+    good = values.without_draws(good, explicit, given)
     graph = following(graph, values.partly_said)
     graph = _with_layouts(graph, good, given, stated, explicit, formulas)
     graph = formulas.elasticities(graph, _asking(spec), {*given, *(name for axis in good for name in axis.sets)})

@@ -61,9 +61,6 @@ def _of_metric(graph: Graph, base: str) -> Drawn:
     return Drawn(base, graph.formula, graph.kinds)
 
 
-HAS = "law_has_draws"  # where it is false there is no quantile
-
-
 class Drawn:
     """A metric at every draw of a law.
 
@@ -73,7 +70,7 @@ class Drawn:
 
     def __init__(self, base: str, formulas: Callable[[str], Formula | None], kinds: Mapping[str, Kind]) -> None:
         order, takes = _followed(base, formulas)
-        self.parameters = [*takes, *({HAS: None}.keys() - takes)]
+        self.parameters = [*takes, *({catalogue.HAS_DRAWS: None}.keys() - takes)]
         self._steps = Steps()
         self._named = {column: self._steps.fresh() for column in catalogue.frame(TABLE).columns}
         scope: Scope = {name: (self._named[column], "float") for name, column in _coefficients().items()}
@@ -98,7 +95,7 @@ class Drawn:
         between = f"case when {below} = {above} then {below} else {below} + ({above} - {below}) * ({place} % 1) end"
         result = f"case when isnan({values}[-1]) then {NAN} else {between} end"
         drawn = f"(select {result} from (select list_sort(list({values})) as {values} from {rows}))"
-        return f"case when ({where}) and not ({given[HAS]}) then {NAN} else {drawn} end"
+        return f"case when ({where}) and not ({given[catalogue.HAS_DRAWS]}) then {NAN} else {drawn} end"
 
 
 def _coefficients() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,16 @@ class Values(Collector):
         for name in catalogue.LAW_COEFFICIENTS:
             if name in explicit and of in laws:
                 self.problem(place, draw, f"replaces {name}, which the spec gives: leave one of them out")
+
+    def without_draws(
+        self, axes: tuple[Axis, ...], explicit: set[str], values: dict[str, int | float]
+    ) -> tuple[Axis, ...]:
+        """The axes of a spec, and what it fixes, where coefficients of its own are of no law that has draws."""
+        if catalogue.HAS_DRAWS in explicit or explicit.isdisjoint(catalogue.LAW_COEFFICIENTS):
+            return axes
+        values.update({catalogue.HAS_DRAWS: 0} if catalogue.HAS_DRAWS in values else {})
+        none = [{n: np.zeros_like(v) if n == catalogue.HAS_DRAWS else v for n, v in axis.sets.items()} for axis in axes]
+        return tuple(replace(axis, sets=sets) for axis, sets in zip(axes, none, strict=True))
 
     def defaults(
         self, graph: Graph, explicit: set[str], axes: tuple[Axis, ...],

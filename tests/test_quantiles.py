@@ -367,3 +367,27 @@ def test_a_law_without_draws_has_no_quantiles(law: str) -> None:
         with Database.open_space(space) as database:
             told = database.query(f"select law, {', '.join(names)} from what_if(vocab_size := 50000)").pl()
             assert told.filter(pl.col("law") == law).select(pl.col(names).is_nan().all()).row(0) == (True,) * len(names)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[axes]\nhidden_size = [1024]\n[fixed]\nlaw_floor_nats = 1.0",
+        "[axes]\nlaw_params_exponent = [0.3, 0.4]\nlaw = ['besiroglu_2024', 'kaplan_L_Cmin']",
+        "[axes]\nhidden_size = [1024]\n[derived]\nlaw_tokens_scale = 'hidden_size * 2.0'",
+    ],
+)
+def test_coefficients_of_ones_own_have_no_quantiles(text: str) -> None:
+    """The draws are of the law's own, all of them together."""
+    found = scan(loads(text)).select("loss_nats", "loss_nats_p05", "loss_nats_p95").collect()
+    assert not found.filter(pl.col("loss_nats").is_not_nan()).is_empty()
+    assert found["loss_nats_p05"].is_nan().all()
+    assert found["loss_nats_p95"].is_nan().all()
+
+
+def test_a_row_with_a_coefficient_of_its_own_has_no_quantiles() -> None:
+    table = pl.DataFrame({"hidden_size": [1024, 1024], "law_floor_nats": [1.0, None]})
+    found = points.evaluate(table, ["loss_nats", "loss_nats_p50"])
+    assert found["loss_nats"][0] < found["loss_nats"][1]
+    assert isnan(found["loss_nats_p50"][0])
+    assert found["loss_nats_p50"][1] == pytest.approx(found["loss_nats"][1], rel=0.01)
