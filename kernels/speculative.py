@@ -15,11 +15,16 @@ def draft_expected_tokens(draft_tokens, draft_acceptance_rate):
     return draft_tokens + 1.0 if refused == 0.0 else (1.0 - all_kept) / refused
 
 
+@metric(unit="", source=f"{LEVIATHAN}, section 2.3")
+def verify_tokens(batch_size, draft_tokens):
+    """Tokens of one check: those drafted for each sequence of a full batch, and its next one."""
+    return batch_size * (draft_tokens + 1.0)
+
+
 @metric(unit="", source=MOE)
-def experts_read_per_check(num_experts, experts_per_token, batch_size, draft_tokens):
+def experts_read_per_check(num_experts, experts_per_token, verify_tokens):
     """Distinct routed experts of one MoE layer that a check is expected to read, since more tokens choose."""
-    missed = 1.0 - min(1.0, experts_per_token / num_experts)
-    return num_experts * (1.0 - missed ** (batch_size * (draft_tokens + 1)))
+    return num_experts * (1.0 - (1.0 - min(1.0, experts_per_token / num_experts)) ** verify_tokens)
 
 
 @metric(unit="s", source=RIDGE)
@@ -67,12 +72,11 @@ def verify_step_s(
     decode_launches_s,
     serve_collectives_latency_s,
     serve_collective_s_per_token,
-    batch_size,
-    draft_tokens,
+    verify_tokens,
 ):
     """Time of one check: a decode step of all drafted tokens and one of every sequence."""
-    sent_s = serve_collective_s_per_token * batch_size * (draft_tokens + 1)
-    return verify_products_s + verify_cache_s + decode_launches_s + (serve_collectives_latency_s + sent_s)
+    collectives_s = serve_collectives_latency_s + serve_collective_s_per_token * verify_tokens
+    return verify_products_s + verify_cache_s + decode_launches_s + collectives_s
 
 
 @metric(unit="s", source=f"{LEVIATHAN}, definition 3.7: one draft step costs c of a step of the model")

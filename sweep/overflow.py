@@ -48,7 +48,8 @@ def overflows(
 ) -> list[Problem]:
     """What is wrong with formulas, each with its place, of which a whole number could be too large."""
     reach = Reach(graph, axes, given)
-    return [problem for place, formula in written for problem in _overflow(graph, reach, place, formula)]
+    with np.errstate(all="ignore"):
+        return [problem for place, formula in written for problem in _overflow(graph, reach, place, formula)]
 
 
 def _overflow(graph: Graph, reach: Reach, place: str, formula: Formula) -> Iterable[Problem]:
@@ -60,7 +61,7 @@ def _overflow(graph: Graph, reach: Reach, place: str, formula: Formula) -> Itera
             continue
         found = evaluate(node, {name: reach[name] for name in names_in(node) & scope.keys()}, graph.words)
         most = max(abs(found.low), abs(found.high))
-        if most >= MOST:
+        if MOST <= most < np.inf:  # what is divided by nothing has no bounds
             text = ast.unparse(node)
             yield Problem(
                 place, f'"{text}"', f"may come to {most:.3g}, and a whole number ends at 9.22e18; write 1.0 * {text}"
