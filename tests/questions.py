@@ -6,7 +6,11 @@ cancel, divide by zero or do not depend on what they name, axes that nothing dep
 
 from __future__ import annotations
 
+from hypothesis import assume
 from hypothesis import strategies as st
+
+from sweep.errors import SpecError
+from sweep.resolve import loads
 
 AXES = {
     "hidden_size": ["512", "768", "1000", "1024", "2048", "4096"],
@@ -107,4 +111,15 @@ def spec_texts(draw: st.DrawFn, most_designs: int = 120, most_metrics: int = 4) 
     asked_for = [f"minimize = {minimize}", f"maximize = {maximize}"]
     parts = [f"columns = {objectives}", "[axes]", *axes, "[metrics]", *metrics, "[where]", *conditions]
     parts += ["[frontier]", *asked_for]
-    return "\n".join(parts)
+    text = "\n".join(parts)
+    assume(not _overflows(text))
+    return text
+
+
+def _overflows(text: str) -> bool:
+    """Whether a whole number of a spec may be too large, which is refused: tests/test_spec.py has those."""
+    try:
+        loads(text)
+    except SpecError as error:
+        return "a whole number ends at" in str(error)
+    return False
