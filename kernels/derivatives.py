@@ -1,8 +1,8 @@
 """Formulas differentiated: the slope of a formula is another formula of the metric language, for the same readers.
 
-Counts are taken for real numbers. ``ceil``, ``floor``, ``//`` and comparisons are steps, whose slope is 0 wherever they
-have one; ``min``, ``max`` and conditionals have the slope of the branch they take, the first where two are equal, and
-not that of a branch for one value alone.
+Counts are taken for real numbers. ``ceil``, ``floor``, ``//``, comparisons and the number of the fastest layout are
+steps, whose slope is 0 wherever they have one; ``min``, ``max`` and conditionals have the slope of the branch they
+take, the first where two are equal, and not that of a branch for one value alone.
 
 Every operation becomes a step of its own, equal ones the same step, and slopes are taken of them in order (Griewank and
 Walther 2008, Evaluating Derivatives, 3.1), so that a slope costs a few times what its formula does, however deep. What
@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kernels.language import BINARY, ROOTS, Formula, names_in
+from kernels.pace import LAYOUTS
 
 STEP = 2e-4  # of ln(input), for functions that look for a root
 DEEPEST_LINE = 40  # what would be nested deeper keeps a step of its own
@@ -181,6 +182,8 @@ class _Tape:
         values = [value for value, _ in arguments]
         value = self._call(name, *values)
         x, slope = arguments[0]
+        if name == LAYOUTS:
+            return value, None
         if name in ROOTS:
             return value, self._difference(name, arguments)
         if name in ("min", "max"):

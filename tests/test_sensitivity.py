@@ -66,6 +66,22 @@ def test_a_metric_that_is_no_number_tells_nothing() -> None:
     assert all(math.isnan(s.elasticity) for s in found.values())
 
 
+def test_a_layout_that_is_searched_for_stays_as_inputs_move_a_little() -> None:
+    found = by_input("train_layout", parallelism="best")
+    assert {s.elasticity for s in found.values()} == {0.0}
+    assert found["num_gpus"].change != 0.0
+    searched = by_input("train_usd", parallelism="best", num_gpus="64")
+    assert searched["gpu_usd_per_hour"].elasticity == pytest.approx(1.0)
+    space = single({**LLAMA, "parallelism": "best", "num_gpus": "64"})
+    names = ("tensor_parallel", "context_parallel", "expert_parallel", "pipeline_parallel", "pipeline_interleave",
+             "micro_batch_size", "zero_stage")  # fmt: skip
+    layout = evaluate(space.graph, names, dict(space.fixed))
+    degrees = {name: str(int(layout[name])) for name in names}
+    given = by_input("train_usd", num_gpus="64", **degrees)
+    for name in ("gpu_memory_byte_per_s", "gpu_bf16_flop_per_s", "vocab_size", "hidden_size"):
+        assert searched[name].elasticity == pytest.approx(given[name].elasticity, rel=1e-9), name
+
+
 def test_unread_figures_that_nobody_has_move_nothing() -> None:
     """The H100 has no fp4, and bf16 does not ask."""
     assert by_input("lifetime_usd")["gpu_fp4_flop_per_s"].elasticity == 0.0
