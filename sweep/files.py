@@ -39,7 +39,7 @@ def format_of(path: Path | None, format_: str | None) -> str:
 def write(source: Source, path: str | Path | None, format_: str | None = None, columns: Iterable[Column] = ()) -> int:
     """Write a frame or a stream of batches to a file, whole or not at all, or to standard output; the rows written.
 
-    CSV, JSON and Parquet take any number of rows. nan is an empty cell in JSON and workbooks.
+    CSV, JSON and Parquet take any number of rows. What is not finite is null in JSON and an empty cell in workbooks.
     """
     path = Path(path) if path is not None else None
     chosen = format_of(path, format_)

@@ -106,7 +106,7 @@ def _workbook(
 
 
 def _for_a_sheet(frame: pl.DataFrame) -> pl.DataFrame:
-    """What a sheet can hold exactly: no nan, whole numbers past 2**53 as text, words as text."""
+    """What a sheet can hold exactly: no nan and no infinity, whole numbers past 2**53 as text, words as text."""
     import polars as pl
 
     columns = []

@@ -163,6 +163,15 @@ def test_text_of_a_workbook_computes_nothing(tmp_path: Path, streamed: bool) -> 
     assert not any("<f>" in sheet or "<hyperlink" in sheet for sheet in sheets)
 
 
+def test_infinity_is_no_number_in_json_and_in_a_workbook(tmp_path: Path) -> None:
+    infinite = pl.DataFrame({"a": [1.5, math.inf, -math.inf], "b": [1, 2, 3]})
+    known = [(1.5, 1), (None, 2), (None, 3)]
+    for name in ("out.json", "out.xlsx"):
+        write(infinite, tmp_path / name)
+    assert json.loads((tmp_path / "out.json").read_text()) == [{"a": a, "b": b} for a, b in known]
+    assert read(tmp_path / "out.xlsx").rows() == known
+
+
 @pytest.mark.parametrize("format_", ["csv", "json", "parquet", "xlsx"])
 def test_no_rows_are_written_too(tmp_path: Path, format_: str) -> None:
     assert write(MIXED.head(0), tmp_path / f"out.{format_}") == 0
