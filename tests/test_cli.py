@@ -123,6 +123,12 @@ def test_errors_say_what_would_be_right(arguments: list[str], message: str, else
     assert (elsewhere / "something.txt").read_text() == "not ours"
 
 
+@pytest.mark.parametrize("more", [("--flops", "1e21"), ("--expansion", "8")])
+def test_published_optima_take_no_compute(more: tuple[str, str]) -> None:
+    with pytest.raises(click.UsageError, match="it takes no --flops and no --expansion"):
+        invoke("compare", "--published", *more)
+
+
 def test_eval_keeps_rows_order_and_the_columns_it_does_not_know(elsewhere: Path) -> None:
     (elsewhere / "in.csv").write_text(
         'label,hidden_size,num_layers,price,gpu\n"b, second",2048,16,007,\na,1024,8,1.50,t4\n,,,,\n'

@@ -41,6 +41,10 @@ def compare_command(
     """
     if any(value != value for value in (*flops, expansion)):  # a click.FloatRange lets nan through
         raise click.BadParameter("nan is not a number", param_hint="--flops, --expansion")
+    if published and (flops or expansion != 1.0):
+        raise click.UsageError(
+            "--published is at the compute that was published: it takes no --flops and no --expansion"
+        )
     import polars as pl
 
     from sweep import files, tables
