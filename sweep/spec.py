@@ -71,7 +71,7 @@ def parse(text: str, name: str) -> tuple[Spec, list[Problem]]:
     SpecError when the text is not TOML, since then nothing else can be said.
     """
     try:
-        tables = tomllib.loads(text)
+        tables = tomllib.loads(text.removeprefix("\ufeff"))  # a byte order mark
     except tomllib.TOMLDecodeError as error:
         raise SpecError(name, [Problem("not TOML", "", str(error))]) from None
     problems: dict[str, Problem] = {}

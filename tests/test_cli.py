@@ -123,6 +123,12 @@ def test_errors_say_what_would_be_right(arguments: list[str], message: str, else
     assert (elsewhere / "something.txt").read_text() == "not ours"
 
 
+def test_a_spec_may_begin_with_a_byte_order_mark(elsewhere: Path) -> None:
+    (elsewhere / "spec.toml").write_bytes(b"\xef\xbb\xbf[axes]\nhidden_size = [1024]\n")
+    invoke("run", "spec.toml", "-o", "here")
+    assert "design_id" in invoke("sql", "here", "select design_id from designs")
+
+
 @pytest.mark.parametrize("more", [("--flops", "1e21"), ("--expansion", "8")])
 def test_published_optima_take_no_compute(more: tuple[str, str]) -> None:
     with pytest.raises(click.UsageError, match="it takes no --flops and no --expansion"):
