@@ -123,6 +123,16 @@ def test_errors_say_what_would_be_right(arguments: list[str], message: str, else
     assert (elsewhere / "something.txt").read_text() == "not ours"
 
 
+@pytest.mark.parametrize("name", ["../escape", "/escape", "..", "a/b", "a\\\\b"])
+def test_a_name_does_not_lead_out_of_runs(name: str, elsewhere: Path) -> None:
+    (elsewhere / "spec.toml").write_text(f'name = "{name}"\n[axes]\nhidden_size = [1024]\n')
+    with pytest.raises(SpecError, match="is no name of a folder in runs; name one with -o"):
+        invoke("run", "spec.toml")
+    assert [p.name for p in elsewhere.iterdir()] == ["spec.toml"]
+    invoke("run", "spec.toml", "-o", "here")
+    assert (elsewhere / "here" / "manifest.json").is_file()
+
+
 def test_a_spec_may_begin_with_a_byte_order_mark(elsewhere: Path) -> None:
     (elsewhere / "spec.toml").write_bytes(b"\xef\xbb\xbf[axes]\nhidden_size = [1024]\n")
     invoke("run", "spec.toml", "-o", "here")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sweep.cli.shared import tell_why_empty
+from sweep.errors import Problem, SpecError
 
 
 @click.command("run")
@@ -26,7 +27,7 @@ def run_command(spec: str, output: Path | None, extend: Path | None, dry_run: bo
     from sweep.resolve import load
 
     space = load(spec)
-    folder = output or Path("runs") / space.name
+    folder = output or _folder_of(space.name, spec)
     if dry_run:
         from sweep.dryrun import dry_run as look
 
@@ -51,3 +52,10 @@ def run_command(spec: str, output: Path | None, extend: Path | None, dry_run: bo
         tell_why_empty(space)
         return
     click.echo(f'  next: sweep frontier {folder}, sweep sql {folder} "select ...", or duckdb -init open.sql inside it')
+
+
+def _folder_of(name: str, spec: str) -> Path:
+    """Where the run of a spec of this name goes. SpecError for a name that leads out of runs/."""
+    if name in (".", "..") or "/" in name or "\\" in name:
+        raise SpecError(spec, [Problem("name", f'"{name}"', "is no name of a folder in runs; name one with -o")])
+    return Path("runs") / name
