@@ -133,6 +133,14 @@ def test_a_name_does_not_lead_out_of_runs(name: str, elsewhere: Path) -> None:
     assert (elsewhere / "here" / "manifest.json").is_file()
 
 
+def test_a_run_is_no_spec_and_names_its_own(elsewhere: Path) -> None:
+    (elsewhere / "spec.toml").write_text("[axes]\nhidden_size = [1024]\n")
+    invoke("run", "spec.toml", "-o", "here")
+    with pytest.raises(SpecError, match=re.escape(f"is a run  its spec is {Path('here') / 'spec.toml'}")):
+        invoke("run", "here")
+    assert "complete already" in invoke("run", "here/spec.toml", "-o", "here")
+
+
 def test_a_spec_may_begin_with_a_byte_order_mark(elsewhere: Path) -> None:
     (elsewhere / "spec.toml").write_bytes(b"\xef\xbb\xbf[axes]\nhidden_size = [1024]\n")
     invoke("run", "spec.toml", "-o", "here")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sweep.cli.shared import tell_why_empty
+from sweep.cli.shared import run_folder, tell_why_empty
 from sweep.errors import Problem, SpecError
 
 
@@ -26,6 +26,8 @@ def run_command(spec: str, output: Path | None, extend: Path | None, dry_run: bo
     """
     from sweep.resolve import load
 
+    if run_folder(spec) is not None:
+        raise SpecError(spec, [Problem("is a run", "", f"its spec is {Path(spec) / 'spec.toml'}")])
     space = load(spec)
     folder = output or _folder_of(space.name, spec)
     if dry_run:
