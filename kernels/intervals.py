@@ -17,6 +17,7 @@ import numpy as np
 from kernels.language import ROOTS, Formula
 
 LIBM = 2.0**-48  # sixteen last places: glibc's functions and numpy's vectorised ones stay within four
+GREATEST = float(np.finfo(np.float64).max)
 EXACT = 2.0**53  # below it doubles hold every whole number, and it may stand for the one above
 
 
@@ -72,7 +73,8 @@ def evaluate(node: ast.expr, scope: Mapping[str, Interval], words: Mapping[str, 
             sides = [of(left), *map(of, comparators)]
             return joined(np.minimum, [compared(op, *sides[k : k + 2]) for k, op in enumerate(ops)])
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            return chosen(truth(of(test)), of(body), of(orelse))
+            branches = (evaluate(n, supposed(test, h, scope, words), words) for n, h in ((body, True), (orelse, False)))
+            return chosen(truth(of(test)), *branches)
         case ast.Call(func=ast.Name(id=name), args=arguments):
             if name in ROOTS:
                 return ANYTHING
@@ -81,6 +83,54 @@ def evaluate(node: ast.expr, scope: Mapping[str, Interval], words: Mapping[str, 
                 return joined(np.minimum if name == "min" else np.maximum, parts)
             return UNARY[name](parts[0])
     raise TypeError(f"{ast.unparse(node)!r} is not in the language of formulas")
+
+
+def supposed(
+    test: ast.expr, holds: bool, scope: Mapping[str, Interval], words: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, Interval]:
+    """What names lie between where a test holds, or does not: what it compares a name with is a bound of it.
+
+    Where the two cannot be, a branch that is not taken is bounded by an interval that ends before it begins.
+    """
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return supposed(operand, not holds, scope, words)
+        case ast.BoolOp(op=op, values=values) if isinstance(op, ast.And) == holds:
+            for value in values:
+                scope = supposed(value, holds, scope, words)
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if not isinstance(right, ast.Constant) or not (
+            isinstance(right.value, str)
+        ):
+            sides = evaluate(left, scope, words), evaluate(right, scope, words)
+            for node, mirrored in ((left, False), (right, True)):
+                if isinstance(node, ast.Name):
+                    own, other = reversed(sides) if mirrored else sides
+                    way = MIRRORED.get(type(op), type(op)) if mirrored else type(op)
+                    scope = {**scope, node.id: _within(own, way if holds else OPPOSITE[way], other, holds)}
+    return scope
+
+
+MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE,
+}  # fmt: skip
+OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+}  # fmt: skip
+
+
+def _within(own: Interval, op: type[ast.cmpop], other: Interval, holds: bool) -> Interval:
+    """Numbers that compare so with some other: with nan no comparison holds but !=, so that its opposite may be nan."""
+    is_plain = all(type(end) is float for end in (*own[:2], *other[:2])) and not other.unsure
+    if is_plain and -EXACT < other.low <= other.high < EXACT:  # a tenth of the time
+        least = max(own.low, other.low) if op in (ast.Gt, ast.GtE, ast.Eq) else own.low
+        greatest = min(own.high, other.high) if op in (ast.Lt, ast.LtE, ast.Eq) else own.high
+        return Interval(least, greatest, own.unsure and (not holds or op is ast.NotEq))
+    low, high = rounded(other)[:2]
+    if not holds:  # then the other may be nan, which bounds nothing
+        low, high = np.where(other.unsure, -np.inf, low), np.where(other.unsure, np.inf, high)
+    least = np.maximum(own.low, low) if op in (ast.Gt, ast.GtE, ast.Eq) else own.low
+    greatest = np.minimum(own.high, high) if op in (ast.Lt, ast.LtE, ast.Eq) else own.high
+    return Interval(least, greatest, own.unsure if not holds or op is ast.NotEq else False)
 
 
 def sound(low: Any, high: Any, unsure: Any = False) -> Interval:
@@ -111,8 +161,11 @@ def hull(corners: list[Any], unsure: Any) -> Interval:
 
 
 def widened(value: Interval) -> Interval:
-    """An interval that came from libm, with its last places let go."""
-    return sound(value.low - LIBM * np.abs(value.low), value.high + LIBM * np.abs(value.high), value.unsure)
+    """An interval that came from libm, with its last places let go: what overflowed may be the greatest number."""
+    low, high = np.clip(value.low, None, GREATEST), np.clip(value.high, -GREATEST, None)
+    low = np.where(low == -np.inf, low, low - LIBM * np.abs(low))
+    high = np.where(high == np.inf, high, high + LIBM * np.abs(high))
+    return Interval(*sound(low, high, value.unsure))
 
 
 def rounded(value: Interval) -> Interval:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,8 +110,41 @@ def test_every_operation_alone(form: str, inner: str, box: Box, data: st.DataObj
         assert is_within(value_of(formula, values), found), (formula.text, values, found)
 
 
+BRANCHES = ["sqrt(a - b) if a > b else c", "log(a) if not a <= n else b - a", "b / n if n >= 1 and m < n else a * n",
+            "b / n if not (n < 1 or m >= n) else a * n", "c - a if a == b else a", "a if a != 0 else b",
+            "b // n if 0 < n else n", "a * n if 2 * b > a else a - n", "1 / a if a >= b and b > 0.5 else a / b",
+            "exp(a) if a < n < b else a"]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=examples(500))
+@given(st.sampled_from(BRANCHES), boxes(), st.data())
+def test_a_branch_is_bounded_by_what_its_test_says(text: str, box: Box, data: st.DataObject) -> None:
+    formula = from_text("value", text)
+    found = bounds(formula, scope_of(box), GRAPH.words)
+    for _ in range(6):
+        values = data.draw(points(box))
+        assert is_within(value_of(formula, values), found), (text, values, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("1 - 1 / a if a > 1 else 0", 0.0, 0.75),  # an a below 1 is in the other branch
+        ("0 if a <= 1 else 1 - 1 / a", 0.0, 0.75),
+        ("1 - 1 / a if a > 1 and n >= 1 else 0", 0.0, 0.75),
+        ("log(-1.0) if a == -log(0.0) else a", 0.25, 4.0),  # no number of these is infinite
+        ("1 / exp(1000 * a + 1000)", 0.0, 1e-307),  # what overflows is more than any number
+    ],
+)
+def test_bounds_are_no_wider_than_that(text: str, low: float, high: float) -> None:
+    found = bounds(from_text("value", text), {"a": Interval(0.25, 4.0), "n": Interval(0.0, 9.0)}, GRAPH.words)
+    assert low - 1e-9 <= found.low
+    assert found.high <= high + 1e-9
+    assert not found.unsure
+
+
 @settings(deadline=None, max_examples=examples(200))
-@given(TEXTS, st.lists(boxes(), min_size=1, max_size=5))
+@given(TEXTS | st.sampled_from(BRANCHES), st.lists(boxes(), min_size=1, max_size=5))
 def test_many_boxes_at_once_are_bounded_as_one_at_a_time(text: str, several: list[Box]) -> None:
     formula = from_text("value", text)
     alone = [scope_of(box) for box in several]
