@@ -171,6 +171,8 @@ def widened(value: Interval) -> Interval:
 def rounded(value: Interval) -> Interval:
     """What may be a whole number, or reckoned in them exactly, where doubles no longer hold them all."""
     large = np.maximum(np.abs(value.low), np.abs(value.high)) >= EXACT
+    if not large.any():
+        return value
     wide = widened(value)
     return Interval(np.where(large, wide.low, value.low), np.where(large, wide.high, value.high), value.unsure)
 
@@ -235,9 +237,35 @@ def _of_floats(op: ast.operator, a: Interval, b: Interval) -> Interval | None:
     return Interval(low, high) if most < EXACT or (most < inf and isinstance(op, ast.Div)) else None
 
 
+def _of_sizes(op: ast.operator, a: Interval, b: Interval) -> Interval | None:
+    """As binary, of finite numbers none of which is negative, a third of the time; None where it is anything else."""
+    least_of, greatest_of = np.minimum.reduce, np.maximum.reduce
+    if not (np.ndim(a.low) == np.ndim(a.high) == 1 or np.ndim(b.low) == np.ndim(b.high) == 1):
+        return None
+    ends = [np.ravel(end) for end in (a.low, b.low, a.high, b.high)]
+    if not all(least_of(end) >= 0.0 for end in ends[:2]) or not all(greatest_of(end) < inf for end in ends[2:]):
+        return None
+    match op:
+        case ast.Add():
+            low, high = a.low + b.low, a.high + b.high
+        case ast.Sub():
+            low, high = a.low - b.high, a.high - b.low
+        case ast.Mult():
+            low, high = a.low * b.low, a.high * b.high
+        case ast.Div() if least_of(ends[1]) > 0.0:
+            low, high = a.low / b.high, a.high / b.low
+            return Interval(low, high, a.unsure | b.unsure) if greatest_of(high) < inf else None
+        case _:
+            return None
+    found = Interval(low, high, a.unsure | b.unsure)
+    return found if greatest_of(high) < EXACT and least_of(low) > -EXACT else rounded(found)
+
+
 def binary(op: ast.operator, a: Interval, b: Interval) -> Interval:
     """What an operator of the language comes to."""
-    if (found := _of_floats(op, a, b)) is not None:
+    found = _of_floats(op, a, b)
+    found = _of_sizes(op, a, b) if found is None else found
+    if found is not None:
         return found
     unsure = a.unsure | b.unsure
     match op:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.intervals import Interval, evaluate
-from sweep.boxes import Points
 from sweep.cuts import Group, Target, TooLarge
+from sweep.listed import Points
 from sweep.question import Question, Thinned, targets
 from sweep.ranges import extremes
 from sweep.reaching import Reaching, gathered
@@ -35,14 +35,15 @@ SOME = 1 << 14  # of more than that, halved before the others to have something 
 class Settled:
     """The best designs, all that tie: their value, less being better, and their places at[axes, n].
 
-    Of axis those places are not among the choices that were looked at: where something is infinite or nan. evaluated
-    counts designs.
+    Of axis those places are not among the choices that were looked at: where something is infinite or nan. opened and
+    evaluated count boxes and designs.
     """
 
     value: float
     at: Ints
     axis: int
     unsettled: Ints
+    opened: int
     evaluated: int
 
 
@@ -55,17 +56,17 @@ def best_along(found: Thinned, objective: tuple[str, float]) -> Settled | None:
     if len(odd) > 1 or not prod(int(held.sum()) for held in finite):
         return None
     kept = np.flatnonzero(finite[apart])
-    space = replace(whole, axes=tuple(a.take(kept) if k == apart else a for k, a in enumerate(whole.axes)))
+    space = replace(whole, axes=tuple(a.take(kept) if k in odd else a for k, a in enumerate(whole.axes)))
     question = Question(replace(found, space=space))
     long = [k for k, axis in enumerate(space.axes) if len(axis) >= LEAST_PLACES and not axis.is_words and k not in odd]
     for axis in sorted(long, key=lambda k: -len(space.axes[k])):
         better = _better(question, axis, objective[0])
         if better is not None:
-            value, at, evaluated = _Halving(question, objective, axis, better).best()
+            value, at, opened, evaluated = _Halving(question, objective, axis, better).best()
             if np.isnan(value):
                 return None
             at[apart] = kept[at[apart]]
-            return Settled(value, at, apart, np.flatnonzero(~finite[apart]), evaluated)
+            return Settled(value, at, apart, np.flatnonzero(~finite[apart]), opened, evaluated)
     return None
 
 
@@ -147,12 +148,12 @@ class _Halving:
         self._axis, self._further = axis, is_better_further
         self._sizes = [len(a) for a in space.axes]
         self._points = Points(space, [self._name])
-        self._reaching = Reaching(space, objective, axis, is_better_further, question.spread[self._name])
+        self._reaching = Reaching(question, objective, axis, is_better_further)
         self._evaluated = 0
         self._best, self._found = np.inf, np.empty((len(self._sizes), 0), np.int64)
 
-    def best(self) -> tuple[float, Ints, int]:
-        """Its value, where it is, with all that tie, and how many were evaluated. nan where a value is nan."""
+    def best(self) -> tuple[float, Ints, int, int]:
+        """Its value, where it is, with all that tie, boxes opened and designs evaluated. nan where a value is nan."""
         others = [1 if k == self._axis else size for k, size in enumerate(self._sizes)]
         few = prod(others) <= CHOICES
         some = np.arange(prod(others)) if few else np.random.default_rng(CHOICES).integers(0, prod(others), SOME)
@@ -164,7 +165,7 @@ class _Halving:
                 for first in range(0, len(part.low), CHOICES):
                     run = slice(first, first + CHOICES)
                     self._take_in(part.at[:, run], part.low[run], part.later[run])
-        return self._best, self._found, self._evaluated + self._reaching.evaluated
+        return self._best, self._found, self._reaching.opened, self._evaluated + self._reaching.evaluated
 
     def _take_in(self, at: Ints, low: Ints, later: Ints) -> None:
         """Find the last of each choice that holds and keep the best; low and later as _last takes them."""

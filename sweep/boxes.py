@@ -10,20 +10,18 @@ the most promising are followed to the end first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from math import ceil, inf, log2, prod
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from kernels.intervals import Interval, as_count, bounds, rounded
+from sweep.bounding import Bounding, Boxes
 from sweep.evaluator import Evaluator
-from sweep.plan import REPEATED, Plan
-from sweep.ranges import is_cut_to_count
-from sweep.space import Axis, Space
-from sweep.worker import Worker
+from sweep.listed import Points
+from sweep.plan import Plan
+from sweep.space import Space
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -58,10 +56,8 @@ class Search:
         self.opened = self.evaluated = 0
         self.sizes = tuple(len(axis) for axis in space.axes)
         targets = [name for name, _ in objectives] + ([self.plan.keep] if self.plan.keep else [])
-        self._tables, self._formulas = self._split(targets)
-        self._counts = {name for name in self._formulas if is_cut_to_count(self.plan.values[name], self.plan)}
+        self._bounding = Bounding(self.plan, self.evaluator, targets)
         self._levels = self._halvings()
-        self._extremes = {name: self._pyramid(name) for name in self._tables}
         self._points = Points(space, list(dict.fromkeys(name for name, _ in objectives)))
 
     def run(self, filter_: Filter, progress: Callable[[float], None] | None = None) -> None:
@@ -87,23 +83,6 @@ class Search:
             if progress is not None:
                 progress(done / whole)
 
-    # --------------------------------------------------------------------------------------------- what bounds need
-
-    def _split(self, targets: Sequence[str]) -> tuple[list[str], list[str]]:
-        """The tables that bounds start from, and what is computed from them, each after what it depends on."""
-        values = self.plan.values
-        seen: set[str] = set()
-        stack = list(targets)
-        while stack:
-            name = stack.pop()
-            if name not in seen:
-                seen.add(name)
-                node = values[name].node
-                if node is not None and not values[name].is_table:
-                    stack.extend(node.formula.parameters)
-        order = [name for name in values if name in seen]
-        return [n for n in order if values[n].is_table], [n for n in order if not values[n].is_table]
-
     def _halvings(self) -> list[tuple[int, ...]]:
         """The size of boxes, as powers of two along each axis, generation by generation.
 
@@ -118,35 +97,6 @@ class Search:
             found.append(tuple(levels))
         return found
 
-    def _pyramid(self, name: str) -> dict[tuple[int, ...], Interval]:
-        """The least and greatest of a table over boxes of every size that occurs, by their powers of two."""
-        value = self.plan.values[name]
-        place = self.evaluator.place(name)
-        shape = [self.plan.box.sizes[a] for a in value.axes]
-        cells = self.evaluator.tables[place : place + prod(shape)]
-        held = (cells.view(np.float64) if value.kind == "float" else cells.astype(np.float64)).reshape(shape)
-        written = [self.plan.order[a] for a in value.axes]
-        held = held.transpose(np.argsort(written)) if written else held
-        axes = sorted(written)
-        bad = np.isnan(held)
-        low, high, unsure = held, held, bad if bad.any() else None
-        if value.kind != "float":
-            low, high, _ = rounded(Interval(held, held))
-        found: dict[tuple[int, ...], Interval] = {}
-        last = tuple(0 for _ in axes)
-        for levels in reversed(self._levels):
-            key = tuple(levels[k] for k in axes)
-            for position, (now, before) in enumerate(zip(key, last, strict=True)):
-                if now > before:
-                    starts = np.arange(0, low.shape[position], 2)
-                    low = np.fmin.reduceat(low, starts, axis=position)
-                    high = np.fmax.reduceat(high, starts, axis=position)
-                    if unsure is not None:
-                        unsure = np.logical_or.reduceat(unsure, starts, axis=position)
-            last = key
-            found[key] = Interval(low, high, unsure if unsure is not None else False)
-        return found
-
     # ------------------------------------------------------------------------------------------------------- halving
 
     def _volumes(self, step: int, boxes: Ints) -> Ints:
@@ -159,19 +109,8 @@ class Search:
     def _left(self, step: int, boxes: Ints, filter_: Filter) -> tuple[Ints, Floats]:
         """The boxes that may hold a design that matters, and the least their objectives can come to."""
         self.opened += len(boxes)
-        scope: dict[str, Interval] = {}
-        levels = self._levels[step]
-        for name, pyramid in self._extremes.items():
-            axes = sorted(self.plan.order[a] for a in self.plan.values[name].axes)
-            found = pyramid[tuple(levels[k] for k in axes)]
-            index = tuple(boxes[:, k] for k in axes)
-            unsure = found.unsure[index] if isinstance(found.unsure, np.ndarray) and axes else found.unsure
-            scope[name] = Interval(found.low[index], found.high[index], unsure)
-        for name in self._formulas:
-            node = self.plan.values[name].node
-            assert node is not None
-            found_one = bounds(node.formula, scope, self.space.graph.words)
-            scope[name] = as_count(found_one) if name in self._counts else found_one
+        scope = self._bounding.read(Boxes(self._levels[step], boxes))
+        self._bounding.follow(scope)
         least = np.empty((len(boxes), len(self.objectives)))
         for k, (name, sign) in enumerate(self.objectives):
             low, high, _ = scope[name]
@@ -186,15 +125,12 @@ class Search:
     def _halved(self, step: int, boxes: Ints, least: Floats) -> list[tuple[int, Ints]]:
         """Each box as two, of the next generation; in several lots where there are many, the most promising last."""
         axis = next(k for k, (a, b) in enumerate(zip(*self._levels[step : step + 2], strict=True)) if a != b)
-        level = self._levels[step + 1][axis]
         if len(boxes) > MOST_BOXES // 2:
             boxes = boxes[np.argsort(_promise(least), kind="stable")]
         lots: list[tuple[int, Ints]] = []
         for first in range(0, len(boxes), MOST_BOXES // 2):
-            lot = np.repeat(boxes[first : first + MOST_BOXES // 2], 2, axis=0)
-            lot[:, axis] *= 2
-            lot[1::2, axis] += 1
-            lots.append((step + 1, lot[(lot[:, axis] << level) < self.sizes[axis]]))
+            lot = Boxes(self._levels[step], boxes[first : first + MOST_BOXES // 2])
+            lots.append((step + 1, lot.halved(axis, self.sizes).at))
         return lots[::-1]
 
     def _probe(self, step: int, boxes: Ints, least: Floats, filter_: Filter) -> None:
@@ -232,28 +168,3 @@ def _promise(least: Floats) -> Floats:
     for column in least.T:
         rank += np.argsort(np.argsort(column))
     return rank
-
-
-class Points:
-    """Designs of a space evaluated by their places on its axes, a batch at a time."""
-
-    def __init__(self, space: Space, columns: Sequence[str]) -> None:
-        self._space, self._columns = space, columns
-
-    def at(self, at: Ints) -> Iterator[tuple[dict[str, npt.NDArray[Any]], Ints]]:
-        """The columns of those designs at[axes, n] that meet all conditions, and which of the n these are."""
-        count = at.shape[1]
-        if count == 0:
-            return
-        sets: dict[str, Any] = {}
-        for axis, place in zip(self._space.axes, at, strict=True):
-            sets |= {name: values[place] for name, values in axis.sets.items()}
-        row = np.arange(count)
-        listed = replace(self._space, axes=(Axis("row", (), sets, row, count),))
-        plan = Plan(listed, self._columns, largest_table=0, patience=REPEATED)
-        worker = Worker(Evaluator(plan))
-        with np.errstate(all="ignore"):
-            for block in range(plan.box.blocks):
-                if worker.visit(block):
-                    found = {name: worker.column(name) for name in self._columns}
-                    yield found, block * plan.box.points + worker.positions.astype(np.int64)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.sifting import Sieve
-from sweep.boxes import Points
 from sweep.choices import Choices, bits
+from sweep.listed import Points
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

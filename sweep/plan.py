@@ -5,7 +5,7 @@ one axis in slices, the outer axes one step at a time. What is small over the wh
 the rest is computed per block, and again only when the block moves along an axis it depends on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, prod
@@ -113,7 +113,8 @@ class Plan:
     has fewer points than largest_table over the axes it varies along is computed once. innermost are axes (by their
     places in the space) that change fastest, whatever that costs, and beside those that do after one other. patience is
     how long a walk over arrays may take before compiling is sooner: 1 for a plan by itself, REPEATED for one of many
-    whose loops are the same. times is how many plans of such tables there are, one after the other.
+    whose loops are the same. times is how many plans of such tables there are, one after the other. known
+    are values that formulas may take for granted: what is constant in the space, unless given.
     GraphError for a name that nothing declares.
     """
 
@@ -127,6 +128,7 @@ class Plan:
         beside: Sequence[int] = (),
         patience: float = 1.0,
         times: int = 1,
+        known: Mapping[str, int | float] | None = None,
     ) -> None:
         self.space = space
         self._repeats = times
@@ -134,7 +136,7 @@ class Plan:
         self._largest_table = largest_table
         self.columns = tuple(dict.fromkeys(columns))  # inputs and metrics; axes come with every row
         drawn = catalogue.KINDS["law_draw"].sets  # a quantile gives them every draw's values, whatever they are here
-        known = dict(space.constants)
+        known = dict(space.constants if known is None else known)
         for name in drawn:
             known.pop(name, None)
         specialised = Specialised(space.graph, space.given, known)

@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, prod
+from operator import is_
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kernels.graph import Metric
-from kernels.intervals import Interval
+from kernels.intervals import ANYTHING, Interval
 from sweep.cuts import Group, Target
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker
 from sweep.plan import REPEATED, Plan
-from sweep.ranges import Ranges, extremes
-from sweep.space import Space
+from sweep.ranges import NOTHING, Ranges, around, ends_of, extremes
+from sweep.space import Axis, Space
 
 Ints = npt.NDArray[np.int64]
 
@@ -60,13 +61,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Thinned:
-    """The smaller space, what its axes stand for, and how it came about."""
+    """The smaller space, what its axes stand for, and how it came about.
+
+    extremes are those of values that were looked at before, with the axes along which they vary.
+    """
 
     space: Space
     members: tuple[Members, ...]
     findings: tuple[Finding, ...] = ()
     evaluated: int = 0
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the axes of the spec in each axis
+    extremes: dict[str, tuple[tuple[Axis, ...], Interval]] = field(default_factory=dict)
 
     @property
     def points(self) -> int:
@@ -101,17 +106,24 @@ class Question:
 
     def walked(self, name: str) -> Interval:
         """The extremes of a value over all choices along the axes it depends on."""
-        value = self.plan.values[name]
         if name.startswith("_"):
             return Interval(0.0, 1.0)
+        axes = tuple(self.space.axes[k] for k in sorted(self.spread[name]))
+        before = self.found.extremes.get(name)
+        if before is not None and len(before[0]) == len(axes) and all(map(is_, before[0], axes)):
+            return before[1]
         plan = Plan(replace(self.subspace(self.spread[name]), conditions=()), [name], patience=REPEATED)
         worker = Worker(Evaluator(plan))
-        found = Interval(np.inf, -np.inf)
+        found = NOTHING
         with np.errstate(all="ignore"):
             for block in range(plan.box.blocks):
                 worker.visit(block)
-                low, high, unsure = extremes(worker.column(value.name))
-                found = Interval(min(found.low, low), max(found.high, high), found.unsure or unsure)
+                if worker.evaluator.compiled:
+                    found = around(found, ends_of(*worker.ends((name,))[name], worker.dtype(name)))
+                else:
+                    found = around(found, extremes(worker.column(name)))
+        found = found if found.low <= found.high else ANYTHING
+        self.found.extremes[name] = axes, found
         return found
 
     def inside(self, axes: frozenset[int]) -> list[int]:

@@ -87,6 +87,12 @@ def extremes(values: npt.NDArray[Any], finite: bool = False) -> Interval:
     return found if values.dtype == np.float64 else plain(rounded(found))
 
 
+def ends_of(low: float, high: float, has_nan: bool, dtype: type[np.generic]) -> Interval:
+    """What numbers of a type lie between whose least and greatest are known, nan apart."""
+    found = Interval(low, high, has_nan)
+    return found if dtype is np.float64 else plain(rounded(found))
+
+
 NOTHING = Interval(np.inf, -np.inf)
 
 

@@ -1,33 +1,32 @@
-"""Which choices may be as good as a design that is known: of all others not one design is evaluated more than once.
+"""Which choices may be as good as a design that is known: boxes of the others are left out whole.
 
 Along an axis an objective gets better until conditions fail (sweep.along). So a choice along the other axes can be as
-good as what is known only if the conditions hold at the first place where its objective is. Where that place is, is
-decided by the few axes that the objective depends on: it lies between two of some places that are tried for each choice
-along these. At the earliest that it can be, the conditions are then evaluated, once for every choice along all axes.
+good as what is known only if the conditions hold at the first place where its objective is. In a box of choices no
+such place comes before the first where the objective's bound is as good; where the conditions cannot hold there, they
+hold for none of its choices at any place that counts. Other boxes are halved (sweep.halving), and in the end their
+choices are evaluated there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import prod
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from kernels.driver import POINTS
-from sweep.designs import places
-from sweep.evaluator import Evaluator
-from sweep.execute import Worker, design_ids
-from sweep.plan import REPEATED, Plan, cut
-from sweep.space import Axis, Space
+from kernels.intervals import Interval
+from sweep.bounding import Bounding, Boxes
+from sweep.halving import Halving
+from sweep.listed import Points
+from sweep.question import Question
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Scope = Mapping[str, Interval]
 
-PART = 1 << 19  # choices along the axes that the objective depends on, that are looked at together
-LEAST_TRIED, MOST_TRIED = 16, 256  # places of an axis
-TRIED_PER_CHOICE = 2  # places that are tried, for each choice along the axes that the objective does not see
+LOT = 1 << 18  # choices that are evaluated together
+BOX = 16.0  # choices that are evaluated while one box is bounded
 
 
 @dataclass(frozen=True)
@@ -62,86 +61,113 @@ def _together(parts: Sequence[Reached]) -> Reached:
 class Reaching:
     """The choices of a space that may be as good as a value, less being better, a part at a time.
 
-    The objective gets better along axis, or before where it is not further; it depends on that and the axes seen.
+    The objective gets better along axis, or before where it is not further. evaluated counts designs.
     """
 
-    def __init__(
-        self, space: Space, objective: tuple[str, float], axis: int, further: bool, seen: frozenset[int]
-    ) -> None:
-        self._space, (self._name, self._sign) = space, objective
+    def __init__(self, question: Question, objective: tuple[str, float], axis: int, further: bool) -> None:
+        self._name, self._sign = objective
         self._axis, self._further = axis, further
-        self._seen = sorted(seen - {axis})
-        sizes = [len(space.axes[k]) for k in self._seen]
-        self._others = [k for k in range(len(space.axes)) if k != axis and k not in seen]
-        self._last = len(space.axes[axis]) - 1
-        each = TRIED_PER_CHOICE * prod(len(space.axes[k]) for k in self._others)
-        tried = np.linspace(0, self._last, max(LEAST_TRIED, min(MOST_TRIED, each)))
-        self._tried = np.unique(np.rint(tried).astype(np.int64))
-        self._box = cut(sizes, PART)
+        self._sizes = [len(a) for a in question.space.axes]
+        self._last = self._sizes[axis] - 1
+        self._points = Points(question.space, [])
+        plan = question.plan
+        self._keep = plan.keep
+        self._bounding = Bounding(plan, question.evaluator, [self._name, *([plan.keep] if plan.keep else [])])
+        own = plan.needed_for([self._name])
+        moved = {name for name, spread in question.spread.items() if axis in spread}
+        formulas, tables = self._bounding.formulas, self._bounding.tables
+        self._still = [name for name in formulas if name in own and name not in moved]
+        self._objective = [name for name in formulas if name in own and name in moved]
+        self._others = [name for name in formulas if name not in own]
+        self._moved = [name for name in tables if name in moved]
+        self._halving = Halving(question.space.axes, frozenset([axis]), self._may_matter, BOX)
+        self._best: Callable[[], float] = lambda: np.inf
         self.evaluated = 0
 
-    def parts(self, best: Callable[[], float]) -> Iterator[Reached]:
-        """Those that may be as good as best() is when their part comes; the parts in no order."""
-        for part in np.random.default_rng(self._box.blocks).permutation(self._box.blocks).tolist():
-            ranges: list[Ints] = []
-            for size, extent, count in reversed(list(zip(*self._dimensions, strict=True))):
-                part, place = divmod(part, count)
-                ranges.insert(0, np.arange(place * extent, min(size, (place + 1) * extent)))
-            yield self._part(ranges, best())
-
     @property
-    def _dimensions(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        return self._box.sizes, self._box.extents, self._box.counts
+    def opened(self) -> int:
+        """Boxes."""
+        return self._halving.opened
 
-    def _place(self, steps: Ints) -> Ints:
-        return steps if self._further else self._last - steps
+    def parts(self, best: Callable[[], float]) -> Iterator[Reached]:
+        """Those that may be as good as best() is when their part comes."""
+        self._best = best
+        for boxes in self._halving.boxes():
+            yield from self._choices(boxes, best())
 
-    def _part(self, ranges: list[Ints], best: float) -> Reached:
-        shapes, tries = self._shapes(ranges, best)
-        low = np.where(tries > 0, self._tried[tries - 1] + 1, 0)
-        later = np.maximum(low, self._tried[tries])
-        sets: dict[str, Any] = {}
-        for k, at in [*zip(self._seen, shapes, strict=True), (self._axis, self._place(low))]:
-            sets |= {name: values[at] for name, values in self._space.axes[k].sets.items()}
-        row = np.arange(len(low))
-        axes = (Axis("reached", (), sets, row, len(row)), *(self._space.axes[k] for k in self._others))
-        walked = replace(self._space, axes=axes)
-        held = [worker.design_ids() for worker in self._blocks(Plan(walked, (), patience=REPEATED), len(row))]
-        found = np.array(places(walked, np.concatenate([np.empty(0, np.int64), *held])))
-        at = np.empty((len(self._space.axes), found.shape[1]), np.int64)
-        at[self._seen] = shapes[:, found[0]]
-        at[self._others] = found[1:]
-        at[self._axis] = 0
-        return Reached(at, low[found[0]], later[found[0]])
+    def _may_matter(self, lots: Sequence[Boxes]) -> Bools:
+        return self._may_hold([self._from_worse_end(lot) for lot in lots], self._best())[0]
 
-    def _shapes(self, ranges: list[Ints], best: float) -> tuple[Ints, Ints]:
-        """Choices[seen, n] along the axes that the objective depends on, that come to be as good, and by which try."""
-        taken = {self._axis: self._place(self._tried), **dict(zip(self._seen, ranges, strict=True))}
-        axes = tuple(a.take(taken.get(k, np.zeros(1, np.int64))) for k, a in enumerate(self._space.axes))
-        plan = Plan(
-            replace(self._space, axes=axes, conditions=()),
-            [self._name],
-            innermost=[self._axis],
-            patience=REPEATED,
-        )
-        count = len(self._tried)
-        shapes, tries = [np.empty((len(self._seen), 0), np.int64)], [np.empty(0, np.int64)]
-        for worker in self._blocks(plan, 1):
-            values = self._sign * worker.column(self._name).reshape(-1, count)
-            worse = (values > best).sum(axis=1)
-            come = np.flatnonzero(worse < count)
-            at = places(plan.space, design_ids(plan, np.int64(self._block) * plan.box.points + come * count))
-            shapes.append(np.array([ranges[n][at[k]] for n, k in enumerate(self._seen)]).reshape(len(self._seen), -1))
-            tries.append(worse[come])
-        return np.concatenate(shapes, axis=1), np.concatenate(tries)
+    def _from_worse_end(self, boxes: Boxes) -> Boxes:
+        """Boxes of single places of the axis, of which nothing is asked but where they are placed."""
+        return Boxes((*boxes.levels[: self._axis], 0, *boxes.levels[self._axis + 1 :]), boxes.at)
 
-    def _blocks(self, plan: Plan, points: int) -> Iterator[Worker]:
-        """A worker at each block of a plan in which some design holds."""
-        if not points:
-            return
-        worker = Worker(Evaluator(plan))
-        for self._block in range(plan.box.blocks):
-            held = worker.visit(self._block)
-            self.evaluated += int(worker.state.words[POINTS])
-            if held:
-                yield worker
+    def _may_hold(self, lots: Sequence[Boxes], best: float) -> tuple[Bools, Ints]:
+        """Which boxes may hold a choice that is as good, and the first step at which it may be."""
+        scope = self._bounding.read(*lots)
+        self._bounding.follow(scope, self._still)
+        low = self._first_step(lots, scope, lambda found: self._may_be(found, best))
+        left = low <= self._last
+        if self._keep is not None:
+            scope |= self._bounding.read(*self._placed(lots, np.minimum(low, self._last)), names=self._moved)
+            self._bounding.follow(scope, [*self._objective, *self._others])
+            left &= np.broadcast_to(scope[self._keep].high != 0.0, len(left))
+        return left, low
+
+    def _first_step(self, lots: Sequence[Boxes], scope: dict[str, Interval], holds: Callable[[Scope], Bools]) -> Ints:
+        """The first step at which something holds that holds from there on, found by halving; behind the last: none."""
+        low = np.zeros(sum(map(len, lots)), np.int64)
+        high = low + self._last + 1
+        while (low < high).any():
+            middle = (low + high) // 2
+            placed = self._placed(lots, np.minimum(middle, self._last))
+            scope |= self._bounding.read(*placed, names=self._moved)
+            self._bounding.follow(scope, self._objective)
+            held, is_open = np.broadcast_to(holds(scope), len(low)), low < high
+            high = np.where(is_open & held, middle, high)
+            low = np.where(is_open & ~held, middle + 1, low)
+        return low
+
+    def _may_be(self, scope: Scope, best: float) -> Bools:
+        """Whether a choice may be as good, or is a nan."""
+        low, high, unsure = scope[self._name]
+        return np.asarray(((low if self._sign > 0 else -high) <= best) | unsure, np.bool_)
+
+    def _must_be(self, scope: Scope, best: float) -> Bools:
+        """Whether all choices are as good."""
+        low, high, _ = scope[self._name]
+        return np.asarray((high if self._sign > 0 else -low) <= best, np.bool_)
+
+    def _placed(self, lots: Sequence[Boxes], steps: Ints) -> list[Boxes]:
+        """Boxes at so many steps from the axis's worse end."""
+        found, end = [], 0
+        for lot in lots:
+            at, own = lot.at.copy(), steps[end : end + len(lot)]
+            at[:, self._axis] = own if self._further else self._last - own
+            found.append(Boxes(lot.levels, at))
+            end += len(lot)
+        return found
+
+    def _choices(self, boxes: Boxes, best: float) -> Iterator[Reached]:
+        """The choices of some boxes that hold at the first step at which one of their box may be as good."""
+        boxes = self._from_worse_end(boxes)
+        left, low = self._may_hold([boxes], best)
+        boxes, low = boxes.take(left), low[left]
+        scope = self._bounding.read(boxes)
+        self._bounding.follow(scope, self._still)
+        later = np.minimum(self._first_step([boxes], scope, lambda found: self._must_be(found, best)), self._last)
+        levels, ends = np.array(boxes.levels), np.array(self._sizes)[:, None]
+        inside = np.indices([1 << level for level in boxes.levels]).reshape(len(levels), -1)
+        many = max(1, LOT // inside.shape[1])
+        for first in range(0, len(boxes), many):
+            corners = (boxes.at[first : first + many] << levels).T
+            at = (corners[:, :, None] + inside[:, None, :]).reshape(len(levels), -1)
+            box = np.repeat(np.arange(first, first + corners.shape[1]), inside.shape[1])
+            there = (at < ends).all(axis=0)
+            at, box = at[:, there], box[there]
+            at[self._axis] = low[box] if self._further else self._last - low[box]
+            self.evaluated += len(box)
+            held = np.concatenate([np.empty(0, np.int64), *(positions for _, positions in self._points.at(at))])
+            at, box = at[:, held], box[held]
+            at[self._axis] = 0
+            yield Reached(at, low[box], np.maximum(low, later)[box])

@@ -146,12 +146,12 @@ def reasoned(
     opened = evaluated = 0
     if settled is not None:
         known.fold(np.full((settled.at.shape[1], 1), settled.value), settled.at)
-        evaluated = settled.evaluated
+        opened, evaluated = settled.opened, settled.evaluated
     if settled is None or len(settled.unsettled):
         part = smaller.space if settled is None else _part(smaller.space, settled.axis, settled.unsettled)
         search = Search(part, objectives)
         search.run(known if settled is None else _Elsewhere(known, settled.axis, settled.unsettled), progress)
-        opened, evaluated = search.opened, evaluated + search.evaluated
+        opened, evaluated = opened + search.opened, evaluated + search.evaluated
     rows, numbers = known.result()
     numbers, first = np.unique(numbers, return_index=True)  # a design may have been met twice
     rows = rows[first]

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.folding import Walk
-from kernels.intervals import Interval, rounded
+from kernels.intervals import Interval
 from kernels.sifting import SELDOM, Sieve, among_siblings
 from sweep.choices import Choices, bits
 from sweep.cuts import Cut
@@ -25,7 +25,7 @@ from sweep.drawn import SEED, Drawn
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker, chunks, design_ids, each
 from sweep.plan import REPEATED, Plan
-from sweep.ranges import NOTHING, around, extremes, lies_within, plain
+from sweep.ranges import NOTHING, around, ends_of, extremes, lies_within
 from sweep.space import Space
 
 Bools = npt.NDArray[np.bool_]
@@ -94,12 +94,6 @@ def _extremes(values: npt.NDArray[Any]) -> Interval:
     """What values lie between, nan apart: nothing, where there is nothing else."""
     found = extremes(values)
     return found if isfinite(found.low) or not np.isnan(values).all() else NOTHING._replace(unsure=True)
-
-
-def _ends_of(low: float, high: float, has_nan: bool, dtype: type[np.generic]) -> Interval:
-    """What values of a block lie between, as _extremes has it."""
-    found = Interval(low, high, has_nan)
-    return found if dtype is np.float64 else plain(rounded(found))
 
 
 class _Thread:
@@ -201,7 +195,7 @@ class _Walk:
         """Take in a block where it lies, if none of it is to be put aside, and what is watched is as expected."""
         if room.walk is None:
             return False
-        ends = {name: _ends_of(*end, worker.dtype(name)) for name, end in worker.ends(self._looked_at).items()}
+        ends = {name: ends_of(*end, worker.dtype(name)) for name, end in worker.ends(self._looked_at).items()}
         for name in [name for name, end in ends.items() if not self._is_as_expected(name, end)]:
             if worker.held < worker.points:  # perhaps because of choices that do not hold
                 ends[name] = _extremes(worker.column(name))

@@ -25,12 +25,12 @@ from kernels.language import Formula, names_in
 from kernels.pareto import RunningFrontier
 from kernels.quantiles import quantile_of
 from kernels.zorder import z_order
-from sweep.boxes import Points
 from sweep.cuts import MOST_CUTS, Cut, TooLarge
 from sweep.designs import places
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker, chunks, each
 from sweep.grouping import best_group
+from sweep.listed import Points
 from sweep.plan import REPEATED, Plan
 from sweep.question import Finding, Members, Question, Thinned, targets, untouched
 from sweep.ranges import NOTHING, around, extremes, lies_within
@@ -184,6 +184,7 @@ def _replaced(
         (*found.findings, finding) if finding.left < finding.choices else found.findings,
         found.evaluated + evaluated,
         names,
+        found.extremes,
     )
 
 

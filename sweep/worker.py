@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 
 from kernels.compiler import plain
-from kernels.driver import HELD, POINTS, SHAPE, start_of, state, visit
+from kernels.driver import AT, HELD, POINTS, SHAPE, start_of, state, visit
 from kernels.folding import Walk
 from kernels.groups import Groups, groups_of, note_ends
 from kernels.rows import IDS, column_into, gather_rows, ids_into, pick_into, take
@@ -36,6 +37,16 @@ class Worker:
         self._groups: dict[tuple[str, ...], Groups] = {}
         self._all = np.arange(max(1, self.plan.box.points), dtype=np.int32)
         self.memory = evaluator.memory  # of the columns that are gathered; those of one chunk serve a later one
+
+    def table(self, name: str) -> Cells:
+        """The cells of a table in this worker's own workspace; forget what follows from it after writing to them."""
+        value, place = self.plan.values[name], self.evaluator.place(name)
+        cells: Cells = self.state.floats if value.kind == "float" else self.state.integers
+        return cells[place : place + prod(self.plan.box.sizes[a] for a in value.axes)]
+
+    def forget(self) -> None:
+        """Take nothing of earlier blocks for computed."""
+        self.state.words[: AT + len(self.plan.box.sizes)] = -1
 
     def visit(self, block: int) -> int:
         """Evaluate a block; how many of its points meet all conditions. Their places in the block are positions."""

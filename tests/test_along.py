@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep import along, plan, reaching, reasoned
+from sweep import along, halving, plan, reaching, reasoned
 from sweep.frontier import frontier
 from sweep.question import Thinned
 from sweep.resolve import load, loads, narrow
@@ -56,9 +56,12 @@ def settled(text: str, monkeypatch: pytest.MonkeyPatch) -> bool:
         patch.setattr(along, "LEAST_PLACES", 2)
         patch.setattr(along, "CHOICES", 4)
         patch.setattr(along, "SOME", 1)
-        patch.setattr(reaching, "PART", 2)
-        patch.setattr(reaching, "LEAST_TRIED", 3)
-        patch.setattr(reaching, "MOST_TRIED", 3)
+        patch.setattr(reaching, "LOT", 2)
+        patch.setattr(reaching, "BOX", 0.5)
+        patch.setattr(halving, "FEW_PLACES", 1)
+        patch.setattr(halving, "FEW_BOXES", 1)
+        patch.setattr(halving, "MOST_BOXES", 3)
+        patch.setattr(halving, "SAMPLE", 2)
         patch.setattr(reasoned, "best_along", watched)
         found = frontier(space, reason=True).frame
     assert ids(found) == [i for _, i in on_frontier(designs(space))], text
@@ -155,7 +158,7 @@ def test_the_best_of_a_shipped_spec_is_that_of_walking_it(
 ) -> None:
     """28 million designs; all but a few choices are asked once, a part of them after another."""
     monkeypatch.setattr(along, "CHOICES", 5000)
-    monkeypatch.setattr(reaching, "PART", 3000)
+    monkeypatch.setattr(reaching, "LOT", 3000)
     monkeypatch.setattr(plan, "WORTH_COMPILING_NS", 1e18)  # nothing of this is compiled elsewhere in these tests
     space = narrow(load("first-look"), [condition], [asked], [])
     reasoned_about, walked = (frontier(space, reason=reason) for reason in (True, False))

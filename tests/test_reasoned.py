@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from kernels import sifting
-from sweep import along, boxes, drawn, exactcheck, reaching, survivors, thinning
+from sweep import along, boxes, drawn, exactcheck, halving, reaching, survivors, thinning
 from sweep.best import best
 from sweep.exactcheck import by_hand
 from sweep.execute import Evaluator, Worker, rows
@@ -56,9 +56,12 @@ def put_to_work(seed: int) -> Iterator[None]:
         patch.setattr(along, "LEAST_PLACES", 2)
         patch.setattr(along, "CHOICES", 1 + seed % 5)
         patch.setattr(along, "SOME", 1 + seed % 3)
-        patch.setattr(reaching, "PART", 1 + seed % 7)
-        patch.setattr(reaching, "LEAST_TRIED", 2 + seed % 4)
-        patch.setattr(reaching, "MOST_TRIED", 3)
+        patch.setattr(reaching, "LOT", 1 + seed % 7)
+        patch.setattr(reaching, "BOX", 0.5 * (1 + seed % 4))
+        patch.setattr(halving, "FEW_PLACES", 1 + seed % 3)
+        patch.setattr(halving, "FEW_BOXES", 1 + seed % 9)
+        patch.setattr(halving, "MOST_BOXES", 2 + seed % 5)
+        patch.setattr(halving, "SAMPLE", 1 + seed % 3)
         patch.setattr(boxes, "LEAF_POINTS", 1 + seed % 3)
         patch.setattr(boxes, "MOST_BOXES", 4 << seed % 8)
         yield
