@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from kernels.graph import Graph, near
 from kernels.language import FormulaError, from_text, kind_of
-from sweep import opensql, sqlcount, sqlfolding, sqlpareto, sqlsafety, sqlsensitivity, whatif
+from sweep import opensql, sqlcount, sqlends, sqlfolding, sqlpareto, sqlsafety, sqlsensitivity, whatif
 from sweep.answer import Answer
 from sweep.columns import Column
 from sweep.dataset import Table
@@ -203,7 +203,7 @@ class Database:
             self.wait(lambda s=statement: _finish(cursor, s, _given(s, params, False)), cursor)  # type: ignore[misc]
         last = statements[-1]
         try:
-            query = self._faster(cursor, last, views, text)
+            query = self._faster(cursor, last, _given(last, params, True), views, text)
         except (pa.ArrowException, OSError) as error:
             raise self._broken(error) or QueryError(str(error)) from None
         try:
@@ -233,12 +233,13 @@ class Database:
         for statement in made:
             cursor.execute(statement)
 
-    def _faster(self, cursor: Any, statement: Any, views: list[Any], text: str) -> str:
-        """The text of a statement, with the frontiers and the number of designs that it asks for found by us."""
+    def _faster(self, cursor: Any, statement: Any, params: Any, views: list[Any], text: str) -> str:
+        """The text of a statement, with the frontiers, the number and the ends of designs it asks for found by us."""
         if self._shown is None:
             return sqlpareto.answered(cursor, statement.query, self.columns, None, [], views)
         table = self._shown.table
         asked = sqlcount.answered(cursor, statement.query, table, views)
+        asked = sqlends.answered(cursor, asked, params, table, views)
         return sqlpareto.answered(cursor, asked, self.columns, table.space, self._shown.names(text), views)
 
     def ask(self, file: QueryFile, given: Mapping[str, Any] | None = None) -> Answer:

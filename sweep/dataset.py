@@ -7,10 +7,10 @@ says which row is which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,10 @@ from sweep.space import Space
 
 ROW = "_row"  # the column of Table that costs nothing
 CONSTANT_ROWS = 1 << 20  # of its batches
+# where nan is greater than all numbers, as SQL has it
+ENDS: dict[str, Callable[[Any], Any]] = {"min": np.fmin.reduce, "max": np.max}
+
+Build: TypeAlias = Callable[[Cells], pa.RecordBatch | None]
 
 _ROW = pa.schema([pa.field(ROW, pa.int8())])
 
@@ -61,7 +65,7 @@ def _field(column: Column) -> pa.Field:
     return pa.field(column.name, _arrow_type(column), nullable=True, metadata=metadata)
 
 
-def _to_arrow(columns: Sequence[Column], names: Sequence[str], condition: Any) -> Callable[[Cells], Any]:
+def _to_arrow(columns: Sequence[Column], names: Sequence[str], condition: Any) -> Build:
     """What makes a batch of these names of cells that hold these columns, and of rows for which a condition holds."""
     fields = pa.schema([_field(c) for c in columns])
     words = {c.name: pa.array(c.words, pa.string()) for c in columns if c.kind == "word"}
@@ -93,9 +97,9 @@ class DesignsDataset(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has n
 
     _first: tuple[pa.Field, ...] = ()
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, columns: Iterable[Column] | None = None) -> None:
         self.space = space
-        self.columns = {column.name: column for column in offered(space)}
+        self.columns = {column.name: column for column in (offered(space) if columns is None else columns)}
         self.fields = pa.schema([*self._first, *map(_field, self.columns.values())])
         self._counter = Counter()
         super().__init__(self.fields.empty_table())
@@ -142,8 +146,12 @@ class DesignsDataset(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has n
         needed = self._needed(names, left, condition)
         if not needed:  # rows without columns have no count, and the id costs next to nothing
             needed = [self.columns["design_id"]]
-        build = _to_arrow(needed, names, None if left.is_exact else condition)
+        build = self._built(needed, names, None if left.is_exact else condition)
         return read(left.space, needed, build, self._counter, left.ids)
+
+    def _built(self, columns: Sequence[Column], names: Sequence[str], condition: Any) -> Build:
+        """What makes a batch, on the thread that evaluated its cells."""
+        return _to_arrow(columns, names, condition)
 
     def _needed(self, names: Sequence[str], left: Narrowed, condition: Any) -> list[Column]:
         """The columns to evaluate: those asked for, and those that Arrow needs for what it has to filter itself."""
@@ -192,6 +200,34 @@ class Table(DesignsDataset):
             return _Scan(pa.RecordBatchReader.from_batches(pa.schema([self.fields.field(n) for n in names]), rows))
         left = narrowed(self.space, self.columns, filter)
         return _Scan(pa.RecordBatchReader.from_batches(_ROW, _constant(self._counts(left, filter))))
+
+
+class Ends(Table):
+    """A table of some columns, whose batches are the least and greatest values of their columns of numbers.
+
+    Whoever asks for least and greatest values, and for nothing else, finds the same in it. A row has no design that it
+    is of. kept says which ends there are, "min", "max" or both; with columns that are not all of numbers, batches are
+    what they are. Designs evaluated count as those of the table that this is of.
+    """
+
+    def __init__(self, table: Table, names: Iterable[str]) -> None:
+        super().__init__(table.space, [table.columns[name] for name in names])
+        self._counter = table._counter
+        self.kept: Collection[str] = ENDS
+
+    def _built(self, columns: Sequence[Column], names: Sequence[str], condition: Any) -> Build:
+        whole, kept = super()._built(columns, names, condition), [ENDS[end] for end in self.kept]
+        if not all(self.columns[name].kind in ("int", "float") for name in names):
+            return whole
+
+        def build(cells: Cells) -> pa.RecordBatch | None:
+            batch = whole(cells)
+            if batch is None:
+                return None
+            found = [[end(column.to_numpy()) for end in kept] for column in batch.columns]
+            return pa.record_batch([pa.array(np.array(ends)) for ends in found], schema=batch.schema)
+
+        return build
 
 
 def _with_row(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -39,6 +39,10 @@ EXPRESSIONS = {"COLUMN_REF", "CONSTANT", "FUNCTION", "CAST", "OPERATOR", "CASE"}
 WHOLE = {f"{u}{size}INT" for u in ("", "U") for size in ("TINY", "SMALL", "BIG")} | {"INTEGER", "UINTEGER"}
 FLOATS = {"DOUBLE", "FLOAT"}
 CARRIED = WHOLE | FLOATS | {"BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP"}  # that come back out of Arrow as they were
+_DESIGNS = (
+    "select view_name, temporary, sql from duckdb_views() where lower(view_name) = 'designs' "
+    "union all select table_name, temporary, sql from duckdb_tables() where lower(table_name) = 'designs'"
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,16 @@ def made(cursor: Any) -> list[Any]:
     """What designs and the macros are in a database, to see later that nobody put something else in their place."""
     names = ", ".join(map(literal, ARGUMENTS))
     found: list[Any] = cursor.execute(
-        "select view_name, temporary, sql from duckdb_views() where lower(view_name) = 'designs' "
-        "union all select table_name, temporary, sql from duckdb_tables() where lower(table_name) = 'designs' "
-        "union all select function_name, internal, macro_definition from duckdb_functions() "
+        f"{_DESIGNS} union all select function_name, internal, macro_definition from duckdb_functions() "
         f"where lower(function_name) in ({names}) order by all"
     ).fetchall()
     return found
+
+
+def is_ours(cursor: Any, ours: Sequence[Any]) -> bool:
+    """Whether designs is what it was made of, whatever the macros are, which take a while to be looked up."""
+    found = cursor.execute(f"{_DESIGNS} order by all").fetchall()
+    return bool(found == [row for row in ours if row[0].lower() == "designs"])
 
 
 def answered(
