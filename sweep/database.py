@@ -328,21 +328,22 @@ class Database:
 
     def _cursor(self) -> Any:
         """A connection of its own to the same tables: a query left half read blocks nobody else."""
-        cursor = self._connection.cursor()
-        if self._shown is not None:
-            cursor.register("_designs", self._shown.table)
-        return cursor
+        return self._connection.cursor()
 
     def _show(self, cursor: Any, text: str) -> tuple[list[str], list[Any]]:
-        """Let designs of a space hold what this query names; advice on its names, and the views there are then."""
+        """Let designs of a space hold what this query names; advice on its names, and the views there are then.
+
+        DuckDB reads the types of all columns of a table whenever it is named, so it sees no more of them than that.
+        """
         if self._shown is None:
             return [], self._made
         table, advice = self._shown.widened(text)
         is_wider = table is not self._shown.table
         names, of = self._shown.names(text), "_wider" if is_wider else "_designs"
+        cursor.register("_designs", self._shown.table.of(names))
         if is_wider:
             names += [name for name in table.columns if name not in self._shown.table.columns]
-            cursor.register(of, table)
+            cursor.register(of, table.of(names))
         if len(names) == len(self._shown.usual):
             return advice, self._made
         is_ours = not is_wider and sqlpareto.made(cursor) == self._made  # kernels know no elasticities here

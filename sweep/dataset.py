@@ -97,11 +97,11 @@ class DesignsDataset(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has n
 
     _first: tuple[pa.Field, ...] = ()
 
-    def __init__(self, space: Space, columns: Iterable[Column] | None = None) -> None:
+    def __init__(self, space: Space, columns: Iterable[Column] | None = None, counter: Counter | None = None) -> None:
         self.space = space
         self.columns = {column.name: column for column in (offered(space) if columns is None else columns)}
         self.fields = pa.schema([*self._first, *map(_field, self.columns.values())])
-        self._counter = Counter()
+        self._counter = counter or Counter()
         super().__init__(self.fields.empty_table())
 
     @property
@@ -189,6 +189,14 @@ class Table(DesignsDataset):
 
     _first = tuple(_ROW)
 
+    def of(self, names: Iterable[str]) -> Table:
+        """The table with some of its columns. Designs evaluated for either count for both."""
+        return Table(self.space, [self.columns[name] for name in names], self._counter)
+
+    def ends(self, names: Iterable[str]) -> Ends:
+        """The same, of least and greatest values."""
+        return Ends(self.space, [self.columns[name] for name in names], self._counter)
+
     def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> Any:
         """What DuckDB reads."""
         names = list(self.fields.names if columns is None else columns)
@@ -207,13 +215,10 @@ class Ends(Table):
 
     Whoever asks for least and greatest values, and for nothing else, finds the same in it. A row has no design that it
     is of. kept says which ends there are, "min", "max" or both; with columns that are not all of numbers, batches are
-    what they are. Designs evaluated count as those of the table that this is of.
+    what they are.
     """
 
-    def __init__(self, table: Table, names: Iterable[str]) -> None:
-        super().__init__(table.space, [table.columns[name] for name in names])
-        self._counter = table._counter
-        self.kept: Collection[str] = ENDS
+    kept: Collection[str] = ENDS
 
     def _built(self, columns: Sequence[Column], names: Sequence[str], condition: Any) -> Build:
         whole, kept = super()._built(columns, names, condition), [ENDS[end] for end in self.kept]

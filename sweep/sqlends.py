@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from sweep.dataset import ENDS, Ends, Table
+from sweep.dataset import ENDS, Table
 from sweep.sqlcount import is_of_designs
 from sweep.sqlpareto import is_ours, tree_of
 
@@ -41,7 +41,7 @@ def answered(cursor: Any, sql: str, params: Any, table: Table, ours: Sequence[An
         return sql
     other = tree_of(cursor, f"from {NAME}")["statements"][0]["node"]["from_table"]
     node["from_table"] = other | {"alias": node["from_table"]["alias"] or "designs"}
-    ends = Ends(table, [name for name in table.columns if name.lower() in words])
+    ends = table.ends(name for name in table.columns if name.lower() in words)
     try:
         cursor.register(NAME, ends)
         ((text,),) = cursor.execute("select json_deserialize_sql(?::json)", [json.dumps(tree)]).fetchall()

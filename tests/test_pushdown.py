@@ -496,6 +496,8 @@ def test_the_column_that_costs_nothing_is_not_seen(database: Database, space: Sp
     assert database.query("describe designs").pl()["column_name"].to_list() == usual
     named = database.query("select * from designs where gpu_usable_bytes >= 0 limit 1").pl()
     assert named.columns == [*usual, "gpu_usable_bytes"]
+    seen = database.query("describe _designs").pl()["column_name"].to_list()  # none that the query does not name
+    assert seen == ["_row", *usual]
     found = database.query("select _row, gpu from _designs where gpu = 'h100_sxm'").pl()
     assert found.rows() == [(0, "h100_sxm")] * len(written.filter(pl.col("gpu") == "h100_sxm"))
 
