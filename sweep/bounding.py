@@ -1,24 +1,32 @@
 """What the values of a plan lie between in boxes of its space, many boxes of one size at a time.
 
 A box is a run of places along every axis. Of a table the least and greatest over every run are looked up; of what is
-computed from tables they follow from its formula (kernels.intervals).
+computed from tables they follow from its formula (kernels.intervals). Formulas read what goes together: bounds of
+``num_layers - num_moe_layers`` from those of the two would have fewer layers than none. So a part of a formula that
+reads several tables along one axis is a table too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import ast
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kernels.intervals import Interval, as_count, bounds, rounded
+from kernels.intervals import UNARY, Interval, as_count, bounds, evaluate, rounded
+from kernels.language import Formula, names_in
 from sweep.evaluator import Evaluator
-from sweep.plan import Plan
+from sweep.plan import TABLE_POINTS, Plan
 from sweep.ranges import is_cut_to_count
 
 Ints = npt.NDArray[np.int64]
+FUNCTIONS = UNARY.keys() | {"min", "max"}
+
 Levels = tuple[int, ...]  # the size of a box along each axis of the space, as powers of two
 
 
@@ -50,7 +58,7 @@ class Bounding:
     tables are the values that bounds start from, formulas what is computed from them, each after what it reads.
     """
 
-    def __init__(self, plan: Plan, evaluator: Evaluator, targets: Iterable[str]) -> None:
+    def __init__(self, plan: Plan, evaluator: Evaluator, targets: Sequence[str]) -> None:
         self._plan, self._evaluator = plan, evaluator
         needed = self._needed(targets)
         self.tables = [name for name, value in plan.values.items() if name in needed and value.is_table]
@@ -58,8 +66,13 @@ class Bounding:
         self._counts = {name for name in self.formulas if is_cut_to_count(plan.values[name], plan)}
         self._axes = {name: sorted(plan.order[a] for a in plan.values[name].axes) for name in self.tables}
         self._runs: dict[tuple[str, Levels], Interval] = {}
+        self._parts: dict[str, ast.expr] = {}  # tables that are parts of formulas
+        self._formulas = {name: self._in_parts(name) for name in self.formulas}
+        trees = [tree for f in self._formulas.values() for tree in (*(value for _, value in f.steps), f.result)]
+        read = set(targets).union(*map(names_in, trees))
+        self.tables = [name for name in (*self.tables, *self._parts) if name in read]
 
-    def _needed(self, targets: Iterable[str]) -> set[str]:
+    def _needed(self, targets: Sequence[str]) -> set[str]:
         """All that targets follow from, as far as tables."""
         values, seen, stack = self._plan.values, set[str](), list(targets)
         while stack:
@@ -96,10 +109,45 @@ class Bounding:
     def follow(self, scope: dict[str, Interval], names: Sequence[str] | None = None) -> None:
         """Add the bounds of formulas, all unless named, to those of what they read."""
         for name in self.formulas if names is None else names:
-            node = self._plan.values[name].node
-            assert node is not None
-            found = bounds(node.formula, scope, self._plan.space.graph.words)
+            found = bounds(self._formulas[name], scope, self._plan.space.graph.words)
             scope[name] = as_count(found) if name in self._counts else found
+
+    def axes_of(self, table: str) -> frozenset[int]:
+        """The axes of the space along which a table varies."""
+        return frozenset(self._axes[table])
+
+    def _in_parts(self, name: str) -> Formula:
+        """A formula that reads its parts from tables."""
+        node = self._plan.values[name].node
+        assert node is not None
+        formula = node.formula
+        steps = tuple((step, self._in_tables(expression)) for step, expression in formula.steps)
+        return replace(formula, steps=steps, result=self._in_tables(formula.result))
+
+    def _in_tables(self, expression: ast.expr) -> ast.expr:
+        """An expression with its largest parts that read tables along one axis replaced by their names."""
+        if isinstance(expression, ast.BinOp | ast.Call | ast.IfExp) and self._is_table(expression):
+            text = ast.unparse(expression)
+            if text not in self._parts:
+                self._parts[text] = expression
+                self._axes[text] = sorted({a for n in names_in(expression) - FUNCTIONS for a in self._axes[n]})
+            return ast.Name(id=text, ctx=ast.Load())
+        found = copy(expression)
+        for field, child in ast.iter_fields(expression):
+            if isinstance(child, ast.expr):
+                setattr(found, field, self._in_tables(child))
+            elif isinstance(child, list) and all(isinstance(part, ast.expr) for part in child):
+                setattr(found, field, [self._in_tables(part) for part in child])
+        return found
+
+    def _is_table(self, expression: ast.expr) -> bool:
+        """Whether an expression reads nothing but tables, some of them along the same axis, and is soon one itself."""
+        names = names_in(expression) - FUNCTIONS
+        if not names <= self._axes.keys():
+            return False
+        spread = [axis for name in names for axis in self._axes[name]]
+        cells = prod(len(self._plan.space.axes[axis]) for axis in set(spread))
+        return len(spread) > len(set(spread)) and cells <= TABLE_POINTS
 
     def _of_runs(self, name: str, levels: Levels) -> Interval:
         """The least and greatest of a table over runs of these sizes along its axes, of each run in its place."""
@@ -121,6 +169,8 @@ class Bounding:
 
     def _whole(self, name: str) -> Interval:
         """A table at every place, its axes in the order of the space."""
+        if name in self._parts:
+            return self._whole_part(name)
         value = self._plan.values[name]
         place = self._evaluator.place(name)
         shape = [self._plan.box.sizes[a] for a in value.axes]
@@ -133,3 +183,16 @@ class Bounding:
             return Interval(held, held, unsure)
         low, high, _ = rounded(Interval(held, held))
         return Interval(low, high, unsure)
+
+    def _whole_part(self, name: str) -> Interval:
+        """The same of a part of a formula."""
+        axes, scope = self._axes[name], {}
+        for read in names_in(self._parts[name]) - FUNCTIONS:
+            shape = [len(self._plan.space.axes[a]) if a in self._axes[read] else 1 for a in axes]
+            whole = self._of_runs(read, (0,) * len(self._axes[read]))
+            scope[read] = Interval(*(np.reshape(end, shape) if np.ndim(end) else end for end in whole))
+        with np.errstate(all="ignore"):
+            found = evaluate(self._parts[name], scope, self._plan.space.graph.words)
+        shape = [len(self._plan.space.axes[a]) for a in axes]
+        low, high = (np.broadcast_to(end, shape) for end in found[:2])
+        return Interval(low, high, np.broadcast_to(found.unsure, shape) if np.any(found.unsure) else False)

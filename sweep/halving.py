@@ -24,6 +24,19 @@ SAMPLE = 1 << 7  # boxes that are halved along every axis to see along which one
 HOPE = 0.125  # the share of choices that the generation after the next leaves out where the next leaves out none
 
 
+def first_boxes(axes: Sequence[Axis], whole: frozenset[int]) -> Boxes:
+    """The choices in boxes of single records, and as many as are bounded as fast as one; whole along some axes."""
+    sizes = [len(axis) for axis in axes]
+    boxes = Boxes(tuple(ceil(log2(n)) if n > 1 else 0 for n in sizes), np.zeros((1, len(sizes)), np.int64))
+    while len(boxes) < FEW_BOXES:
+        open_ = [k for k, level in enumerate(boxes.levels) if level and k not in whole]
+        if not open_:
+            break
+        records = [k for k in open_ if axes[k].is_words or not axes[k].labels or sizes[k] <= FEW_PLACES]
+        boxes = boxes.halved(min(records) if records else max(open_, key=lambda k: boxes.levels[k]), sizes)
+    return boxes
+
+
 class Halving:
     """Small boxes of the choices along some axes, those along others whole, that may matter.
 
@@ -38,14 +51,13 @@ class Halving:
         may_matter: Callable[[Sequence[Boxes]], Bools],
         box_cost: float,
     ) -> None:
-        self._sizes = [len(axis) for axis in axes]
-        self._is_record = [axis.is_words or not axis.labels or len(axis) <= FEW_PLACES for axis in axes]
+        self._axes, self._sizes = axes, [len(axis) for axis in axes]
         self._whole, self._may_matter, self._box_cost = whole, may_matter, box_cost
         self.opened = 0
 
     def boxes(self) -> Iterator[Boxes]:
         """The boxes that are left, a lot at a time; what may matter is asked anew for each lot."""
-        stack = [self._first()]
+        stack = [first_boxes(self._axes, self._whole)]
         while stack:
             boxes = stack.pop()
             self.opened += len(boxes)
@@ -59,18 +71,6 @@ class Halving:
             halves = boxes.halved(axis, self._sizes)
             lots = [slice(first, first + MOST_BOXES) for first in range(0, len(halves), MOST_BOXES)]
             stack += [halves.take(lot) for lot in reversed(lots)]
-
-    def _first(self) -> Boxes:
-        """The first boxes: of single records, and as many as are bounded as fast as one."""
-        levels = tuple(ceil(log2(n)) if n > 1 else 0 for n in self._sizes)
-        boxes = Boxes(levels, np.zeros((1, len(levels)), np.int64))
-        while len(boxes) < FEW_BOXES:
-            open_ = [k for k, level in enumerate(boxes.levels) if level and k not in self._whole]
-            if not open_:
-                break
-            records = [k for k in open_ if self._is_record[k]]
-            boxes = boxes.halved(min(records) if records else max(open_, key=lambda k: boxes.levels[k]), self._sizes)
-        return boxes
 
     def _choices(self, boxes: Boxes) -> int:
         """Choices of a box along the axes that are halved."""

@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from kernels.graph import Metric
 from kernels.intervals import ANYTHING, Interval
+from sweep.bounding import Bounding
 from sweep.cuts import Group, Target
 from sweep.evaluator import Evaluator
 from sweep.execute import Worker
+from sweep.halving import first_boxes
 from sweep.plan import REPEATED, Plan
-from sweep.ranges import NOTHING, Ranges, around, ends_of, extremes
+from sweep.ranges import NOTHING, Ranges, around, ends_of, extremes, plain
 from sweep.space import Axis, Space
 
 Ints = npt.NDArray[np.int64]
@@ -101,7 +103,8 @@ class Question:
         asked = [target.name for target in self.targets if not target.is_condition]
         self.plan = Plan(self.space, asked, patience=inf)  # its tables are all that is read
         self.evaluator = Evaluator(self.plan)
-        self.ranges = Ranges(self.evaluator, self.walked)
+        self.ranges = Ranges(self.evaluator, self.walked, self.in_boxes)
+        self._boxed: dict[frozenset[int], dict[str, Interval]] = {}
         self.spread = {n: frozenset(self.plan.order[a] for a in v.axes) for n, v in self.plan.values.items()}
 
     def walked(self, name: str) -> Interval:
@@ -125,6 +128,21 @@ class Question:
         found = found if found.low <= found.high else ANYTHING
         self.found.extremes[name] = axes, found
         return found
+
+    def in_boxes(self, name: str) -> Interval:
+        """Bounds of a value over all choices along the axes it depends on, from those of boxes of them.
+
+        Formulas read what goes together: of a large model both the parameters and those of its embedding are many.
+        """
+        spread = self.spread[name]
+        if spread not in self._boxed:
+            names = [n for n, axes in self.spread.items() if axes == spread and not n.startswith(("_", "#"))]
+            bounding = Bounding(self.plan, self.evaluator, names)
+            scope = bounding.read(first_boxes(self.space.axes, frozenset(range(len(self.space.axes))) - spread))
+            bounding.follow(scope)
+            ends = {n: (np.min(scope[n].low), np.max(scope[n].high), np.any(scope[n].unsure)) for n in names}
+            self._boxed[spread] = {n: plain(Interval(*found)) for n, found in ends.items()}
+        return self._boxed[spread][name]
 
     def inside(self, axes: frozenset[int]) -> list[int]:
         """The conditions that look at nothing outside these axes."""

@@ -22,18 +22,24 @@ class Ranges:
 
     found are those known better than from the plan alone: of the values of a group over its own choices. walk finds
     the extremes of a value too large for a table and small enough to be looked at one by one; None: no value is.
+    in_boxes bounds a value that is larger still, box by box of its axes, if it is given.
     """
 
-    def __init__(self, evaluator: Evaluator, walk: Callable[[str], Interval] | None) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        walk: Callable[[str], Interval] | None,
+        in_boxes: Callable[[str], Interval] | None = None,
+    ) -> None:
         self._evaluator = evaluator
         self._plan = evaluator.plan
-        self._walk = walk
+        self._walk, self._in_boxes = walk, in_boxes
         self._looked_at: dict[str, Interval] = {}
         self._found: dict[str, Interval] = {}
 
     def with_found(self, found: Mapping[str, Interval]) -> Ranges:
         """These ranges, with some known better. What either looks at one by one, the other need not."""
-        better = Ranges(self._evaluator, self._walk)
+        better = Ranges(self._evaluator, self._walk, self._in_boxes)
         better._looked_at, better._found = self._looked_at, self._found | dict(found)
         return better
 
@@ -45,8 +51,10 @@ class Ranges:
                 if name not in self._looked_at:
                     self._looked_at[name] = self._looked(value)
                 self._found[name] = self._looked_at[name]
-            else:
+            elif self._in_boxes is None or name.startswith("_"):
                 self._found[name] = self._of(value)
+            else:
+                self._found[name] = _in_both(self._of(value), self._in_boxes(name))
         return self._found[name]
 
     def _is_looked_at(self, value: Value) -> bool:
@@ -99,6 +107,11 @@ NOTHING = Interval(np.inf, -np.inf)
 def around(a: Interval, b: Interval) -> Interval:
     """What lies in either."""
     return Interval(min(a.low, b.low), max(a.high, b.high), a.unsure or b.unsure)
+
+
+def _in_both(a: Interval, b: Interval) -> Interval:
+    """What lies in both."""
+    return Interval(max(a.low, b.low), min(a.high, b.high), a.unsure and b.unsure)
 
 
 def lies_within(a: Interval, b: Interval) -> bool:

@@ -79,7 +79,7 @@ class Reaching:
         self._still = [name for name in formulas if name in own and name not in moved]
         self._objective = [name for name in formulas if name in own and name in moved]
         self._others = [name for name in formulas if name not in own]
-        self._moved = [name for name in tables if name in moved]
+        self._moved = [name for name in tables if axis in self._bounding.axes_of(name)]
         self._halving = Halving(question.space.axes, frozenset([axis]), self._may_matter, BOX)
         self._best: Callable[[], float] = lambda: np.inf
         self.evaluated = 0
