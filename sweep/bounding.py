@@ -121,12 +121,13 @@ class Bounding:
         node = self._plan.values[name].node
         assert node is not None
         formula = node.formula
-        steps = tuple((step, self._in_tables(expression)) for step, expression in formula.steps)
-        return replace(formula, steps=steps, result=self._in_tables(formula.result))
+        read = set(formula.parameters) - {step for step, _ in formula.steps}  # a step has the name that it is given
+        steps = tuple((step, self._in_tables(expression, read)) for step, expression in formula.steps)
+        return replace(formula, steps=steps, result=self._in_tables(formula.result, read))
 
-    def _in_tables(self, expression: ast.expr) -> ast.expr:
-        """An expression with its largest parts that read tables along one axis replaced by their names."""
-        if isinstance(expression, ast.BinOp | ast.Call | ast.IfExp) and self._is_table(expression):
+    def _in_tables(self, expression: ast.expr, read: set[str]) -> ast.expr:
+        """An expression with its largest parts that read some tables along one axis, of these, replaced by names."""
+        if isinstance(expression, ast.BinOp | ast.Call | ast.IfExp) and self._is_table(expression, read):
             text = ast.unparse(expression)
             if text not in self._parts:
                 self._parts[text] = expression
@@ -135,15 +136,15 @@ class Bounding:
         found = copy(expression)
         for field, child in ast.iter_fields(expression):
             if isinstance(child, ast.expr):
-                setattr(found, field, self._in_tables(child))
+                setattr(found, field, self._in_tables(child, read))
             elif isinstance(child, list) and all(isinstance(part, ast.expr) for part in child):
-                setattr(found, field, [self._in_tables(part) for part in child])
+                setattr(found, field, [self._in_tables(part, read) for part in child])
         return found
 
-    def _is_table(self, expression: ast.expr) -> bool:
+    def _is_table(self, expression: ast.expr, read: set[str]) -> bool:
         """Whether an expression reads nothing but tables, some of them along the same axis, and is soon one itself."""
         names = names_in(expression) - FUNCTIONS
-        if not names <= self._axes.keys():
+        if not names <= self._axes.keys() & read:
             return False
         spread = [axis for name in names for axis in self._axes[name]]
         cells = prod(len(self._plan.space.axes[axis]) for axis in set(spread))
