@@ -61,13 +61,14 @@ def _together(parts: Sequence[Reached]) -> Reached:
 class Reaching:
     """The choices of a space that may be as good as a value, less being better, a part at a time.
 
-    The objective gets better along axis, or before where it is not further. evaluated counts designs.
+    The objective gets better along axis, or before where it is not further. opened and evaluated count boxes and
+    designs.
     """
 
     def __init__(self, question: Question, objective: tuple[str, float], axis: int, further: bool) -> None:
         self._name, self._sign = objective
         self._axis, self._further = axis, further
-        self._sizes = [len(a) for a in question.space.axes]
+        self._axes, self._sizes = question.space.axes, [len(a) for a in question.space.axes]
         self._last = self._sizes[axis] - 1
         self._points = Points(question.space, [])
         plan = question.plan
@@ -80,23 +81,19 @@ class Reaching:
         self._objective = [name for name in formulas if name in own and name in moved]
         self._others = [name for name in formulas if name not in own]
         self._moved = [name for name in tables if axis in self._bounding.axes_of(name)]
-        self._halving = Halving(question.space.axes, frozenset([axis]), self._may_matter, BOX)
-        self._best: Callable[[], float] = lambda: np.inf
-        self.evaluated = 0
-
-    @property
-    def opened(self) -> int:
-        """Boxes."""
-        return self._halving.opened
+        self.opened = self.evaluated = 0
 
     def parts(self, best: Callable[[], float]) -> Iterator[Reached]:
         """Those that may be as good as best() is when their part comes."""
-        self._best = best
-        for boxes in self._halving.boxes():
-            yield from self._choices(boxes, best())
 
-    def _may_matter(self, lots: Sequence[Boxes]) -> Bools:
-        return self._may_hold([self._from_worse_end(lot) for lot in lots], self._best())[0]
+        def may_matter(lots: Sequence[Boxes]) -> Bools:
+            return self._may_hold([self._from_worse_end(lot) for lot in lots], best())[0]
+
+        halving = Halving(self._axes, frozenset([self._axis]), may_matter, BOX)
+        for boxes in halving.boxes():
+            self.opened = halving.opened
+            yield from self._choices(boxes, best())
+        self.opened = halving.opened
 
     def _from_worse_end(self, boxes: Boxes) -> Boxes:
         """Boxes of single places of the axis, of which nothing is asked but where they are placed."""
