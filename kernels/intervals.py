@@ -243,6 +243,8 @@ def _of_sizes(op: ast.operator, a: Interval, b: Interval) -> Interval | None:
     if not (np.ndim(a.low) == np.ndim(a.high) == 1 or np.ndim(b.low) == np.ndim(b.high) == 1):
         return None
     ends = [np.ravel(end) for end in (a.low, b.low, a.high, b.high)]
+    if not all(end.size for end in ends):  # of no box at all
+        return None
     if not all(least_of(end) >= 0.0 for end in ends[:2]) or not all(greatest_of(end) < inf for end in ends[2:]):
         return None
     match op:

@@ -160,6 +160,12 @@ def test_many_boxes_at_once_are_bounded_as_one_at_a_time(text: str, several: lis
             np.testing.assert_array_equal(held, getattr(one, part), err_msg=f"{text}: {part}")
 
 
+@pytest.mark.parametrize("text", ["a + b", "a - b", "a * b", "a / b", "a // b", "a ** b", "a if a > b else b"])
+def test_no_box_has_no_bounds(text: str) -> None:
+    none = Interval(np.empty(0), np.empty(0))
+    assert len(bounds(from_text("value", text), {"a": none, "b": Interval(1.0, 2.0)}, {}).low) == 0
+
+
 @settings(deadline=None, max_examples=examples(300))
 @given(
     st.sampled_from(["n - m", "n // m", "n % m", "n > m", "n == m", "n != m", "n + m - m", "n * 2 - m", "min(n, m)",
